@@ -30,6 +30,7 @@ _EDGE_ARRAY = np.array(_EDGES, dtype=np.int64)
 _EDGE_ARRAY.setflags(write=False)
 BUCKETS = len(_EDGES) + 1
 OVERFLOW = len(_EDGES)
+MAX_DIGITS = 4
 
 Histogram = dict[int, int]
 
@@ -74,26 +75,28 @@ def merge(histograms: Iterable[Mapping[int, int]]) -> Histogram:
     return total
 
 
-def to_wire(histogram: Mapping[int, int]) -> list[list[int]]:
-    """Return `[[bucket, count], ...]` in bucket order, without empty buckets."""
-    return [[bucket, count] for bucket, count in sorted(histogram.items()) if count]
+def to_wire(histogram: Mapping[int, int]) -> dict[str, int]:
+    """Return `{"bucket": count}` in bucket order, without empty buckets (JSON has no int keys)."""
+    return {str(bucket): count for bucket, count in sorted(histogram.items()) if count}
 
 
-def from_wire(pairs: Iterable[Iterable[int]], *, table: str = TABLE) -> Histogram:
-    """Return the histogram of `[[bucket, count], ...]`, adding up repeated buckets.
+def from_wire(counts: Mapping[str, int], *, table: str = TABLE) -> Histogram:
+    """Return the histogram of `{"bucket": count}`.
 
-    Raises ValueError for another edge table, a bucket outside it, a negative count, or anything
-    that is not a pair of integers.
+    Raises ValueError for another edge table, a bucket outside it, or a count that is no
+    non-negative integer.
     """
     if table != TABLE:
         raise ValueError(f"histogram of edge table {table!r}, expected {TABLE!r}")
     histogram: Histogram = {}
-    for bucket, count in pairs:
-        if type(bucket) is not int or type(count) is not int:
-            raise ValueError(f"not a pair of integers: {bucket!r}, {count!r}")
-        if not 0 <= bucket < BUCKETS or count < 0:
-            raise ValueError(f"no such bucket or count: {bucket}, {count}")
-        histogram[bucket] = histogram.get(bucket, 0) + count
+    for key, count in counts.items():
+        # Only the canonical spelling: int() would let "+1", " 1" and "1_0" in as aliases.
+        bucket = int(key) if key.isascii() and key.isdigit() and len(key) <= MAX_DIGITS else -1
+        if not 0 <= bucket < BUCKETS or str(bucket) != key:
+            raise ValueError(f"no such bucket: {key!r}")
+        if type(count) is not int or count < 0:
+            raise ValueError(f"not a count: {count!r}")
+        histogram[bucket] = count
     return histogram
 
 
