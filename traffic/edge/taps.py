@@ -1,0 +1,178 @@
+"""Captures: what Envoy's taps saw of one upstream exchange, put together from its messages."""
+
+import time
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import Protocol
+
+from envoy.config.core.v3.base_pb2 import HeaderMap
+from envoy.service.ext_proc.v3.external_processor_pb2 import (
+    HttpBody,
+    HttpHeaders,
+    ProcessingRequest,
+)
+
+from traffic.edge.records import SAMPLE_HEADER
+
+Headers = tuple[tuple[str, str], ...]
+
+ATTRIBUTES = "envoy.filters.http.ext_proc"
+WINDOW_SLACK_BYTES = 64 << 10
+
+
+@dataclass(frozen=True, slots=True)
+class Capture:
+    """One side's exchange. Times are µs since 1970, as this process saw them.
+
+    `complete` means the end of the response was seen. `truncated` means that a body was longer than
+    the cap and is cut there; a cut response also has no end. `status` 0 is no answer so far.
+    `request_body` is empty on the users' path, where it is not tapped.
+    """
+
+    sample: str
+    cluster: str
+    upstream: str
+    started_us: int
+    ended_us: int
+    method: str
+    path: str
+    request_headers: Headers
+    request_body: bytes
+    status: int
+    response_headers: Headers
+    response_body: bytes
+    complete: bool
+    truncated: bool = False
+    request_truncated: bool = False
+
+    @property
+    def size(self) -> int:
+        """Bytes of both bodies: what holding on to this capture costs."""
+        return len(self.request_body) + len(self.response_body)
+
+
+class CaptureReceiver(Protocol):
+    """Something that listens for taps and hands over captures, one call per capture."""
+
+    async def start(self) -> None:
+        """Begin to listen; captures arrive from now on."""
+
+    async def stop(self) -> None:
+        """Stop listening; open captures are handed over incomplete."""
+
+
+@dataclass(slots=True)
+class TapSettings:
+    """What may change while the receiver runs: bytes kept per body, headers never kept."""
+
+    cap_bytes: int = 262_144
+    redact_headers: Collection[str] = ("authorization", "cookie")
+
+
+class TapStream:
+    """One stream of one tap; delivers exactly one capture if Envoy marked the request."""
+
+    def __init__(self, settings: TapSettings, deliver: Callable[[Capture], None]) -> None:
+        self._settings = settings
+        self._deliver = deliver
+        self._request = _Body(settings.cap_bytes)
+        self._response = _Body(settings.cap_bytes)
+        self._cluster = self._upstream = ""
+        self._started_us = self._status = 0
+        self._request_headers: Headers = ()
+        self._response_headers: Headers = ()
+
+    def message(self, data: bytes) -> bool:
+        """Take one message; False once the response has ended or is longer than the cap."""
+        request = ProcessingRequest.FromString(data)
+        kind = request.WhichOneof("request")
+        if kind == "request_headers":
+            self._begin(request)
+        elif kind == "request_body":
+            self._request.add(request.request_body)
+        elif kind == "response_headers":
+            return self._answered(request.response_headers)
+        elif kind == "response_body":
+            body = request.response_body
+            self._response.add(body)
+            return self._go_on(ended=body.end_of_stream)
+        return True
+
+    def ended(self) -> None:
+        """Envoy ended the stream before the response had ended."""
+        self._hand_over(complete=False)
+
+    def _begin(self, request: ProcessingRequest) -> None:
+        self._started_us = now_us()
+        attributes = request.attributes[ATTRIBUTES].fields
+        self._cluster = attributes["xds.cluster_name"].string_value
+        self._upstream = attributes["upstream.address"].string_value
+        self._request_headers = headers_of(request.request_headers.headers)
+
+    def _answered(self, answer: HttpHeaders) -> bool:
+        self._response_headers = headers_of(answer.headers)
+        self._status = int(dict(self._response_headers).get(":status", "0") or 0)
+        return self._go_on(ended=answer.end_of_stream)
+
+    def _go_on(self, *, ended: bool) -> bool:
+        if ended or self._response.truncated:
+            self._hand_over(complete=ended)
+            return False
+        return True
+
+    def _hand_over(self, *, complete: bool) -> None:
+        known = dict(self._request_headers)
+        if not (sample := known.get(SAMPLE_HEADER)):
+            return
+        self._deliver(
+            Capture(
+                sample=sample,
+                cluster=self._cluster,
+                upstream=self._upstream,
+                started_us=self._started_us,
+                ended_us=now_us(),
+                method=known.get(":method", ""),
+                path=known.get(":path", ""),
+                request_headers=self._kept(self._request_headers),
+                request_body=bytes(self._request.kept),
+                status=self._status,
+                response_headers=self._kept(self._response_headers),
+                response_body=bytes(self._response.kept),
+                complete=complete,
+                truncated=self._response.truncated,
+                request_truncated=self._request.truncated,
+            )
+        )
+
+    def _kept(self, headers: Headers) -> Headers:
+        redacted = self._settings.redact_headers
+        return tuple(pair for pair in headers if pair[0][0] != ":" and pair[0] not in redacted)
+
+
+class _Body:
+    """A body up to the cap. A request goes on beyond it unread, or its response would be lost."""
+
+    __slots__ = ("_cap", "kept", "truncated")
+
+    def __init__(self, cap: int) -> None:
+        self._cap = cap
+        self.kept = bytearray()
+        self.truncated = False
+
+    def add(self, part: HttpBody) -> None:
+        room = self._cap - len(self.kept)
+        self.kept += part.body if len(part.body) <= room else part.body[:room]
+        self.truncated = self.truncated or len(part.body) > room
+
+
+def headers_of(headers: HeaderMap) -> Headers:
+    """Names and values in order. Envoy sends values as bytes; HTTP allows any byte in them."""
+    return tuple(
+        (header.key, header.raw_value.decode("latin-1") or header.value)
+        for header in headers.headers
+    )
+
+
+def now_us() -> int:
+    """µs since 1970."""
+    return time.time_ns() // 1000
