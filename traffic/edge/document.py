@@ -1,0 +1,82 @@
+"""An offered snapshot, checked before anything else looks at it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from traffic.edge.fence import Offer
+from traffic.envoy.resources import exposure_of_routes
+from traffic.envoy.snapshot import SCHEMA, digest, version_text
+
+Json = dict[str, Any]
+
+
+class SnapshotError(ValueError):
+    """The document cannot be applied by anybody; the message says why."""
+
+
+def check_document(doc: object) -> Json:
+    """Return `doc` as a snapshot whose hash and declared exposure are true, else raise.
+
+    Raises SnapshotError with the first thing that is wrong.
+    """
+    if not isinstance(doc, dict):
+        raise SnapshotError("the snapshot is not a JSON object")
+    if doc.get("schema") != SCHEMA:
+        raise SnapshotError(f"schema {doc.get('schema')!r} is not {SCHEMA}")
+    _check_types(doc)
+    if digest(doc) != doc["sha256"]:
+        raise SnapshotError("the content does not match its sha256")
+    _check_exposure(doc)
+    return doc
+
+
+def offer_of(doc: Mapping[str, Any]) -> Offer:
+    """Take from a checked document what the fence looks at."""
+    return Offer(
+        lineage=doc["lineage"],
+        generation=doc["generation"],
+        sha256=doc["sha256"],
+        exposure=doc["exposure"],
+        release_hold=doc.get("release_hold"),
+        adopt_from=doc.get("adopt_from"),
+    )
+
+
+def version_of(doc: Mapping[str, Any]) -> str:
+    """Name the version that Envoy reports once it uses `doc`."""
+    return version_text(doc["generation"], doc["sha256"])
+
+
+def _check_types(doc: Json) -> None:
+    for field, kind in _FIELDS.items():
+        value = doc.get(field)
+        if not isinstance(value, kind) or isinstance(value, bool):
+            raise SnapshotError(f"{field} is missing or not {kind.__name__}")
+
+
+_FIELDS: dict[str, type] = {
+    "lineage": str,
+    "generation": int,
+    "sha256": str,
+    "exposure": dict,
+    "clusters": list,
+    "routes": list,
+    "safe_routes": list,
+}
+
+
+def _check_exposure(doc: Json) -> None:
+    """Recompute the shares from the routes: a builder's mistake must not move users."""
+    found = _recomputed(doc["routes"])
+    if found != doc["exposure"]:
+        raise SnapshotError(f"declared exposure {doc['exposure']} but the routes give {found}")
+    unsafe = {split: share for split, share in _recomputed(doc["safe_routes"]).items() if share}
+    if unsafe:
+        raise SnapshotError(f"safe_routes send users to the candidate: {unsafe}")
+
+
+def _recomputed(routes: list[Json]) -> dict[str, int]:
+    try:
+        return exposure_of_routes(routes)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise SnapshotError(f"the routes cannot be read: {error!r}") from error
