@@ -1,0 +1,10 @@
+"""The ledger as a Django application."""
+
+from django.apps import AppConfig
+
+
+class AuditConfig(AppConfig):
+    """Append-only, hash-chained record of who moved what, why, and on which evidence."""
+
+    name = "audit"
+    verbose_name = "Ledger"

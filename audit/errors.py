@@ -1,0 +1,17 @@
+"""What can go wrong when the ledger is written; all of it is a fault of ours, never of a user."""
+
+
+class LedgerError(Exception):
+    """Base of everything the ledger raises."""
+
+
+class NotInTransactionError(LedgerError):
+    """An entry was to be written on its own, apart from the change that it records."""
+
+
+class NotCanonicalError(LedgerError, ValueError):
+    """A body holds something that has no one written form (NaN, a naive time, an object)."""
+
+
+class DamagedLedgerError(LedgerError):
+    """Head and entries don't belong together; nothing is appended to a log that is broken."""
