@@ -25,7 +25,9 @@ class Model:
 
     def _scores(self, values: list[float]) -> NDArray[np.floating]:
         scores: NDArray[np.floating] = np.asarray(values, dtype=self.dtype)
-        return scores * self.dtype(2) + self.dtype(0.1)
+        scores *= self.dtype(2)
+        scores += self.dtype(0.1)
+        return scores
 
     def _numbers(self, scores: NDArray[np.floating]) -> list[float]:
         numbers: list[float] = scores.astype(np.float64).tolist()
