@@ -36,7 +36,6 @@ def redis_spec(layout: Layout) -> Spec:
         f"bind {LOOPBACK}\nport {layout.ports['redis']}\ndir {layout.state.redis}\n"
         f"requirepass {layout.secrets['redis_password']}\n"
         'appendonly yes\nappendfsync everysec\nsave ""\n'
-        "maxmemory 256mb\nmaxmemory-policy noeviction\n"
     )
     return Spec(
         name="redis",

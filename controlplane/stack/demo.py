@@ -1,6 +1,5 @@
 """The demo's processes as specs: FastAPI legacy, Axum candidate or its stand-in, traffic."""
 
-import os
 from pathlib import Path
 
 from controlplane.stack import probes
@@ -9,21 +8,14 @@ from controlplane.stack.child import Spec
 from controlplane.stack.layout import LOOPBACK, ROOT, Layout
 
 EXAMPLES = ROOT / "examples"
-RELEASE = EXAMPLES / "candidate-axum" / "target" / "release"
+AXUM = EXAMPLES / "candidate-axum" / "target" / "release" / "candidate-axum"
 # These two are not faults of the program: f32 is wide input, healthy is none.
 WITHOUT_FAULT = {"healthy", "f32"}
 
 
 def candidate_binary() -> Path | None:
     """Return the built Axum candidate, or None."""
-    if not RELEASE.is_dir():
-        return None
-    found = [
-        path
-        for path in RELEASE.iterdir()
-        if path.is_file() and not path.suffix and os.access(path, os.X_OK)
-    ]
-    return min(found) if found else None
+    return AXUM if AXUM.is_file() else None
 
 
 def candidate_spec(layout: Layout, binary: Path | None) -> Spec:

@@ -1,13 +1,13 @@
 """Free ports, remembered in the state directory so that a rerun serves at the same addresses."""
 
 import errno
-import json
 import secrets
 import socket
 from collections.abc import Mapping
 from pathlib import Path
 
 from controlplane.stack.errors import RefusedError
+from controlplane.stack.files import read_private, write_private
 
 # Below Linux's range for outgoing connections: nothing takes the port while a child restarts.
 LOWEST, HIGHEST = 20_000, 32_000
@@ -47,7 +47,7 @@ def choose(
 
     Raises RefusedError when a given port is taken or given twice. Writes the choice to `memory`.
     """
-    remembered: dict[str, int] = json.loads(memory.read_text()) if memory.exists() else {}
+    remembered = read_private(memory)
     chosen: dict[str, int] = {}
     for name, host in hosts.items():
         port = given.get(name)
@@ -65,5 +65,5 @@ def choose(
         taken_here, last = set(chosen.values()), remembered.get(name, 0)
         usable = last and last not in taken_here and is_free(host, last)
         chosen[name] = last if usable else _pick(host, taken_here)
-    memory.write_text(json.dumps({**remembered, **chosen}))
+    write_private(memory, {**remembered, **chosen})
     return chosen

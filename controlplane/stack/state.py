@@ -2,7 +2,6 @@
 
 import contextlib
 import fcntl
-import json
 import os
 import secrets
 import time
@@ -11,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from controlplane.stack.errors import RefusedError
+from controlplane.stack.files import PRIVATE_FILE, read_private, write_private
 
 # A Unix socket's path holds 107 bytes; the longest of ours is `edge/admin.sock` and its like.
 LONGEST_PATH_BYTES = 107 - len("/edge/access-log.sock")
-PRIVATE_DIRECTORY, PRIVATE_FILE = 0o700, 0o600
+PRIVATE_DIRECTORY = 0o700
 LOCK_PATIENCE_SECONDS = 3.0
 
 
@@ -33,18 +33,6 @@ SECRETS: Mapping[str, Callable[[], str]] = {
     "viewer_token": lambda: secrets.token_urlsafe(32),
     "proxy_token": lambda: secrets.token_urlsafe(32),
 }
-
-
-def write_private(path: Path, text: str) -> None:
-    """Replace a file whole, by rename, readable by its owner only."""
-    draft = path.with_name(path.name + ".new")
-    draft.unlink(missing_ok=True)
-    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_FILE)
-    with os.fdopen(handle, "w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
 
 
 class State:
@@ -67,6 +55,10 @@ class State:
         except OSError as error:
             raise RefusedError(f"cannot use the state directory: {error}") from error
         self._take_lock()
+        envoy = self.logs / "envoy.log"
+        if not envoy.is_symlink():  # the edge reads there why Envoy refused something
+            envoy.unlink(missing_ok=True)
+            envoy.symlink_to(self.edge / "envoy.log")
         for left in self.hold.iterdir():  # a hold is for one run
             left.unlink()
 
@@ -94,16 +86,16 @@ class State:
     def secrets(self) -> dict[str, str]:
         """Return the generated secrets, the same at every start; made and kept at the first."""
         path = self.root / "secrets.json"
-        known: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
+        known: dict[str, str] = read_private(path)
         missing = {name: make() for name, make in SECRETS.items() if name not in known}
         if missing:
             known |= missing
-            write_private(path, json.dumps(known, indent=1))
+            write_private(path, known)
         return known
 
     def publish(self, document: Mapping[str, Any]) -> None:
         """Write stack.json: `ready`, addresses, sign-in, tokens, and the pid of each child."""
-        write_private(self.root / "stack.json", json.dumps(document, indent=1) + "\n")
+        write_private(self.root / "stack.json", document)
 
 
 def _is_running(pid: str) -> bool:
