@@ -45,7 +45,7 @@ class Sink(Protocol):
         """Take one gRPC message; False ends the stream at once."""
 
     def ended(self) -> None:
-        """The peer ended or reset the stream, or the connection is gone. Not after a False."""
+        """Learn that the peer ended the stream or is gone. Not called after a False."""
 
 
 @dataclass(slots=True)
@@ -56,19 +56,19 @@ class _Stream:
 
 
 def frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
-    """One HTTP/2 frame."""
+    """Return one HTTP/2 frame."""
     size = len(payload)
     return FRAME_HEADER.pack(size >> 8, size & 0xFF, kind, flags, stream) + payload
 
 
 def settings(window: int) -> bytes:
-    """The receiver's SETTINGS: no header table, so that header blocks can be skipped."""
+    """Return the receiver's SETTINGS: no header table, so header blocks can be skipped."""
     pairs = ((1, 0), (3, MAX_STREAMS), (4, window), (5, MAX_FRAME_BYTES))
     return frame(SETTINGS, 0, 0, b"".join(struct.pack(">HL", *pair) for pair in pairs))
 
 
 def credit(stream: int, size: int) -> bytes:
-    """A WINDOW_UPDATE that returns `size` bytes; stream 0 is the connection."""
+    """Return a WINDOW_UPDATE that gives back `size` bytes; stream 0 is the connection."""
     return frame(WINDOW_UPDATE, 0, stream, size.to_bytes(4, "big"))
 
 

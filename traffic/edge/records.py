@@ -4,9 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from envoy.config.core.v3.base_pb2 import RequestMethod
-from envoy.data.accesslog.v3.accesslog_pb2 import HTTPAccessLogEntry
-from envoy.service.accesslog.v3.als_pb2 import StreamAccessLogsMessage
+from traffic.edge.protos import Message, RequestMethod, StreamAccessLogsMessage
 
 KEY_HEADER = "x-banyan-key"
 SAMPLE_HEADER = "x-banyan-sample"
@@ -23,7 +21,8 @@ class AccessRecord:
     """What Envoy noted about one request (`edge`) or one upstream try (`attempt`).
 
     Times are µs since 1970, durations µs. `status` 0 is no answer. `route` is what was intended
-    (empty on copies), `cluster` who really answered. `attempts` is known on edge records only.
+    (empty on copies), `cluster` who really answered. `attempts` and `details` (Envoy's reason for
+    the status) are known on edge records only.
     """
 
     log: Log
@@ -33,6 +32,7 @@ class AccessRecord:
     route: str
     status: int
     flags: frozenset[str] = frozenset()
+    details: str = ""
     attempts: int = 0
     sample: str = ""
     key: str = ""
@@ -40,8 +40,8 @@ class AccessRecord:
     path: str = ""
 
 
-def record_of(log: Log, entry: HTTPAccessLogEntry) -> AccessRecord:
-    """The part of Envoy's record that the edge needs."""
+def record_of(log: Log, entry: Message) -> AccessRecord:
+    """Return the part of Envoy's record that the edge needs."""
     common, request = entry.common_properties, entry.request
     headers = request.request_headers
     started = common.start_time
@@ -54,6 +54,7 @@ def record_of(log: Log, entry: HTTPAccessLogEntry) -> AccessRecord:
         route=common.route_name,
         status=entry.response.response_code.value,
         flags=frozenset(field.name for field, _ in common.response_flags.ListFields()),
+        details=entry.response.response_code_details,
         attempts=common.upstream_request_attempt_count,
         sample=headers.get(SAMPLE_HEADER, ""),
         key=headers.get(KEY_HEADER, ""),

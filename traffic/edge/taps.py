@@ -5,18 +5,13 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Protocol
 
-from envoy.config.core.v3.base_pb2 import HeaderMap
-from envoy.service.ext_proc.v3.external_processor_pb2 import (
-    HttpBody,
-    HttpHeaders,
-    ProcessingRequest,
-)
-
+from traffic.edge.protos import Message, ProcessingRequest
 from traffic.edge.records import SAMPLE_HEADER
 
 Headers = tuple[tuple[str, str], ...]
 
 ATTRIBUTES = "envoy.filters.http.ext_proc"
+MARKS = "x-banyan-"
 WINDOW_SLACK_BYTES = 64 << 10
 
 
@@ -102,14 +97,14 @@ class TapStream:
         """Envoy ended the stream before the response had ended."""
         self._hand_over(complete=False)
 
-    def _begin(self, request: ProcessingRequest) -> None:
+    def _begin(self, request: Message) -> None:
         self._started_us = now_us()
         attributes = request.attributes[ATTRIBUTES].fields
         self._cluster = attributes["xds.cluster_name"].string_value
         self._upstream = attributes["upstream.address"].string_value
         self._request_headers = headers_of(request.request_headers.headers)
 
-    def _answered(self, answer: HttpHeaders) -> bool:
+    def _answered(self, answer: Message) -> bool:
         self._response_headers = headers_of(answer.headers)
         self._status = int(dict(self._response_headers).get(":status", "0") or 0)
         return self._go_on(ended=answer.end_of_stream)
@@ -146,7 +141,12 @@ class TapStream:
 
     def _kept(self, headers: Headers) -> Headers:
         redacted = self._settings.redact_headers
-        return tuple(pair for pair in headers if pair[0][0] != ":" and pair[0] not in redacted)
+        # The marks are ours, not the user's, and one of them holds the user's key in clear.
+        return tuple(
+            pair
+            for pair in headers
+            if not pair[0].startswith((":", MARKS)) and pair[0] not in redacted
+        )
 
 
 class _Body:
@@ -159,13 +159,13 @@ class _Body:
         self.kept = bytearray()
         self.truncated = False
 
-    def add(self, part: HttpBody) -> None:
+    def add(self, part: Message) -> None:
         room = self._cap - len(self.kept)
         self.kept += part.body if len(part.body) <= room else part.body[:room]
         self.truncated = self.truncated or len(part.body) > room
 
 
-def headers_of(headers: HeaderMap) -> Headers:
+def headers_of(headers: Message) -> Headers:
     """Names and values in order. Envoy sends values as bytes; HTTP allows any byte in them."""
     return tuple(
         (header.key, header.raw_value.decode("latin-1") or header.value)
