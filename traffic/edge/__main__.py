@@ -1,0 +1,41 @@
+"""`python -m traffic.edge`: the small program beside each Envoy. `... hold` is break-glass."""
+
+import asyncio
+import logging
+import signal
+import sys
+import time
+
+import uvloop
+
+from traffic.edge import hold
+from traffic.edge.app import Edge
+from traffic.edge.collector import Collector
+from traffic.edge.config import EdgeConfig, environment, parse_config
+
+
+async def run(config: EdgeConfig) -> None:
+    """Run one edge until SIGTERM or SIGINT."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    collector = Collector(config.state_dir, config.redis, time.time)
+    await Edge(config, collector).run(stop)
+
+
+def main(arguments: list[str]) -> int:
+    """Run the program that the arguments name; returns the exit status."""
+    if arguments[:1] == ["hold"]:
+        return hold.main(arguments[1:])
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    # httpx logs every request at INFO; the admin socket is asked a hundred times a second.
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    config = parse_config(arguments, environment())
+    config.state_dir.mkdir(parents=True, exist_ok=True, mode=0o750)
+    uvloop.run(run(config))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

