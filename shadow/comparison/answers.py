@@ -1,0 +1,38 @@
+"""The two answers that are compared, and what came of it."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from shadow.comparison.differences import Difference
+
+OutcomeKind = Literal["match", "mismatch", "uncomparable", "excluded"]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer as it was on the wire: header names in lower case, the body still encoded.
+
+    Status 0 means that there was no answer (reset, refused, timed out).
+    """
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+    truncated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What comparing two answers gave.
+
+    `cause` is "" for a match, the kind of the first difference for a mismatch, and otherwise the
+    reason in one word: `legacy_failed`, `body_too_large`, `encoded_body`, `not_decodable`,
+    `duplicate_key`, `too_deep`. `differences` holds a few of each signature, `total` counts all.
+    `max_distance` is the largest distance between two compared finite numbers, None without any.
+    """
+
+    kind: OutcomeKind
+    cause: str = ""
+    differences: tuple[Difference, ...] = ()
+    max_distance: float | None = None
+    total: int = 0
