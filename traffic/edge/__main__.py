@@ -4,7 +4,7 @@ import asyncio
 import logging
 import signal
 import sys
-import time
+import uuid
 
 import uvloop
 
@@ -20,7 +20,7 @@ async def run(config: EdgeConfig) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    collector = Collector(config.state_dir, config.redis, time.time)
+    collector = Collector(config.state_dir, config.redis, str(uuid.uuid4()))
     await Edge(config, collector).run(stop)
 
 

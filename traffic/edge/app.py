@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import logging
 import time
-import uuid
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -59,7 +58,6 @@ class Edge:
         self._control = ControlPlane(config.control, config.token, ca_file=config.ca_file)
         self._reporter = Reporter(
             proxy=config.proxy_id,
-            boot=str(uuid.uuid4()),
             control=self._control,
             collector=collector,
             clock=clock,
@@ -196,7 +194,11 @@ class Edge:
         return hold
 
     def _accepted(self, doc: Json) -> None:
-        self._collector.configure(doc)
+        try:
+            self._collector.configure(doc)
+        except (KeyError, TypeError, ValueError):
+            # Users are served rightly; only the counting is not as asked.
+            log.exception("the receivers cannot use generation %s", doc["generation"])
         self._report_now.set()
 
     @staticmethod

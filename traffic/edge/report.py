@@ -1,7 +1,7 @@
 """What the edge tells the control plane: configuration, Envoy, and the collected numbers."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -21,8 +21,10 @@ _RESTART_SECONDS = 3.0
 
 
 class ReportPart(Protocol):
-    """Closed blocks in the report's JSON shape."""
+    """Blocks in the report's JSON shape, of this run of the edge or of an earlier one."""
 
+    @property
+    def boot(self) -> str: ...
     @property
     def blocks(self) -> list[Json]: ...
     @property
@@ -36,8 +38,8 @@ class Collector(Protocol):
 
     async def start(self) -> None: ...
     async def stop(self) -> None: ...
-    def configure(self, snapshot: Json) -> None: ...
-    def drain_report(self, now: float, *, seq: int) -> ReportPart: ...
+    def configure(self, snapshot: Mapping[str, Any]) -> None: ...
+    def drain_report(self, seq: int, now: float) -> ReportPart: ...
     def acknowledge(self, seq: int) -> None: ...
 
 
@@ -107,12 +109,13 @@ class Reporter:
     """Numbers the reports and keeps each until it is acknowledged."""
 
     proxy: str
-    boot: str
     control: ControlPlane
     collector: Collector
     clock: Callable[[], float]
     capabilities: list[str] = field(default_factory=lambda: list(CAPABILITIES))
     _seq: int = 0
+    _drained: int = 0
+    _boot: str = ""
     _unsent: Json | None = None
     _started_at: float = 0.0
 
@@ -123,11 +126,12 @@ class Reporter:
         """
         if self._unsent is None:
             self._seq += 1
-            part = self.collector.drain_report(self.clock(), seq=self._seq)
+            part = self.collector.drain_report(self._seq, self.clock())
+            self._drained, self._boot = self._seq, part.boot
             self._unsent = {"blocks": part.blocks, "routing": part.routing, "taps": part.taps}
         await self._post(self._head(status, view), self._unsent)
         self._unsent = None
-        self.collector.acknowledge(self._seq)
+        self.collector.acknowledge(self._drained)
 
     async def _post(self, head: Json, numbers: Json) -> None:
         try:
@@ -147,7 +151,7 @@ class Reporter:
     def _head(self, status: Status, view: EnvoyView) -> Json:
         return {
             "proxy": self.proxy,
-            "boot": self.boot,
+            "boot": self._boot,
             **configuration_head(status, view),
             "envoy": self._envoy(view.info),
             "capabilities": self.capabilities,

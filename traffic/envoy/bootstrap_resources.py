@@ -57,7 +57,7 @@ def bootstrap(
 
 
 def socket_cluster(name: str, path: str, *, max_requests: int) -> Json:
-    """A static HTTP/2 cluster over a unix socket."""
+    """Return a static HTTP/2 cluster over a unix socket."""
     endpoint = {"endpoint": {"address": {"pipe": {"path": path}}}}
     return {
         "name": name,

@@ -34,7 +34,7 @@ def clusters(plans: Sequence[SplitPlan], *, taps: bool = True) -> list[Json]:
 
 
 def without_taps(resources: Sequence[Json]) -> list[Json]:
-    """The same clusters with every upstream filter removed: mirror and statistics only."""
+    """Return the clusters with every upstream filter removed: mirror and statistics only."""
     bare = copy.deepcopy(list(resources))
     for cluster in bare:
         options = cluster.get("typed_extension_protocol_options", {}).get(HTTP_OPTIONS, {})
@@ -58,7 +58,7 @@ def _clusters_of(plan: SplitPlan) -> list[Json]:
 
 
 def _candidate(plan: SplitPlan) -> Json:
-    """The member of the safe cluster. A failing candidate is ejected, down to the last endpoint."""
+    """Build the safe cluster's member. A failing one is ejected, down to the last endpoint."""
     return _user_cluster(candidate_cluster(plan.name), plan.candidate) | {
         "typed_extension_protocol_options": _http_options([]),
         "common_lb_config": {"healthy_panic_threshold": {"value": 0}},
@@ -93,7 +93,7 @@ def _candidate_safe(plan: SplitPlan) -> Json:
 
 
 def _shadow(name: str, upstream: Upstream, max_requests: int) -> Json:
-    """Copies have their own small breaker, so they can never crowd out users."""
+    """Give copies their own small breaker, so they can never crowd out users."""
     return _endpoint_cluster(name, upstream) | {
         "typed_extension_protocol_options": _http_options([_tap(name, request_body="STREAMED")]),
         "circuit_breakers": {
@@ -197,7 +197,7 @@ def _tap(side: str, *, request_body: str) -> Json:
 
 
 def _tap_if_marked(side: str) -> Json:
-    """A tap that only runs for sampled requests.
+    """Build a tap that only runs for sampled requests.
 
     The request body is not captured on the users' path: the copy carries the same bytes.
     """

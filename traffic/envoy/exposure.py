@@ -12,12 +12,12 @@ _SPLIT_CLUSTERS = _ANSWERING | {"legacy"}
 
 
 def exposure(plans: Sequence[SplitPlan]) -> dict[str, int]:
-    """The declared exposure: the candidate's share of users per split, in ten-thousandths."""
+    """Return what plans declare: the candidate's share of users per split, in ten-thousandths."""
     return {plan.name: plan.exposure_tth for plan in plans}
 
 
 def exposure_of_routes(routes: Sequence[Mapping[str, Any]]) -> dict[str, int]:
-    """The same, recomputed from route documents; what cannot be bounded counts as everybody.
+    """Recompute the same from route documents; what cannot be bounded counts as everybody.
 
     The edge refuses a snapshot whose declaration differs, so a builder's mistake cannot raise a
     share unnoticed. Copies are not exposure: their answers reach nobody.

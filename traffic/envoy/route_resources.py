@@ -26,7 +26,7 @@ BODY_BUFFER_BYTES = 1 << 20
 
 
 def routes(plans: Sequence[SplitPlan]) -> list[Json]:
-    """The one route configuration that serves all splits, longest path prefix first."""
+    """Build the one route configuration that serves all splits, longest path prefix first."""
     ordered = sorted(plans, key=lambda plan: (-len(plan.path_prefix), plan.path_prefix))
     if any(0 < plan.exposure_tth < FULL_TTH for plan in ordered):
         return [_configuration({"matcher": _matcher(ordered)})]
@@ -41,7 +41,7 @@ def safe_routes(plans: Sequence[SplitPlan]) -> list[Json]:
 
 
 def no_snapshot_routes() -> list[Json]:
-    """What a proxy serves before its first snapshot: it knows no service, and says so with 503."""
+    """Build what serves before the first snapshot: no service is known, and a 503 says so."""
     answer = {
         "name": "no-snapshot",
         "match": {"prefix": "/"},
@@ -119,7 +119,7 @@ def _path(plan: SplitPlan) -> Json | None:
 
 
 def _share(plan: SplitPlan) -> Json:
-    """A user key hashes to a fixed number; whoever is at or above the threshold is in.
+    """Match users by a fixed number per key; whoever is at or above the threshold is in.
 
     Modulo and seed stay the same for the life of the split, so raising the weight only adds users.
     """
@@ -206,7 +206,7 @@ def _rule_match(rule: MirrorRule) -> Json:
 
 
 def _mirror(cluster: str, mark: str) -> Json:
-    """Copies carry no credentials, and say that they are copies."""
+    """Send a copy, without credentials and marked as a copy."""
     removed: list[Json] = [{"remove": header} for header in SECRET_HEADERS]
     return {
         "cluster": cluster,
@@ -228,7 +228,7 @@ def _fraction(tth: int) -> Json:
 
 
 def _fallback(plan: SplitPlan) -> Json:
-    """A candidate that errs, resets or is too slow is answered by legacy in the same request."""
+    """Let legacy answer, in the same request, what the candidate does not answer in time."""
     return {
         "retry_on": "5xx,reset,connect-failure,refused-stream",
         "num_retries": 1,

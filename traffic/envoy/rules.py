@@ -28,7 +28,7 @@ def is_template(path: str) -> bool:
 
 
 def template_regex(path: str) -> str:
-    """A regular expression, valid in Python and in RE2, that the whole path must match."""
+    """Return a regular expression, valid in Python and in RE2, that the whole path must match."""
     literals = _PLACEHOLDER.split(path)
     return "[^/]+".join(re.escape(part) for part in literals)
 

@@ -26,7 +26,7 @@ UNHASHED = frozenset({"sha256", "issued_at", "proxy", "prevalidate"})
 
 
 def canonical(value: object) -> bytes:
-    """The one JSON text of a value: sorted keys, no spaces, ASCII."""
+    """Return the one JSON text of a value: sorted keys, no spaces, ASCII."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return text.encode("ascii")
 
@@ -38,7 +38,7 @@ def digest(doc: Mapping[str, Any]) -> str:
 
 
 def version_text(generation: int, sha256: str) -> str:
-    """What Envoy reports back once it uses this snapshot, as `8-9cab594c`."""
+    """Return what Envoy reports once it uses this snapshot, as `8-9cab594c`."""
     return f"{generation}-{sha256[:8]}"
 
 
