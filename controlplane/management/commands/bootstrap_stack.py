@@ -1,0 +1,90 @@
+"""`manage.py bootstrap_stack`: prepare a fresh database so that one can sign in and start."""
+
+import os
+from argparse import ArgumentParser
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group
+from django.core.management import call_command
+from django.core.management.base import BaseCommand
+from django.utils import timezone
+
+from audit.chain import Actor
+from controlplane.tokens import issue_token
+from rollout import services
+from rollout.models import ServiceMigration
+from rollout.permissions import Role
+from rollout.services import NewMigration, RouteInput
+from traffic import services as traffic
+from traffic.models import ProxyGroup
+
+PREFIX = "BANYAN_BOOTSTRAP_"
+DEMO_ROUTES = (
+    RouteInput("POST", "/infer", safe_to_duplicate=True),
+    RouteInput(
+        "POST", "/v1/infer", safe_to_duplicate=True, ignore=("$.latency_ms", "$.version")
+    ),
+)
+
+
+def given(name: str) -> str:
+    """Return a bootstrap value from the environment."""
+    return os.environ.get(PREFIX + name, "")
+
+
+class Command(BaseCommand):
+    """Migrate, create roles, users, tokens, a proxy and, if asked, the demo migration; repeatable."""
+
+    help = "Prepare the database of an embedded stack from BANYAN_BOOTSTRAP_* variables."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Take none."""
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Do each part once; what exists stays."""
+        call_command("migrate", interactive=False, verbosity=0)
+        for role in Role:
+            Group.objects.get_or_create(name=role.value)
+        self._user("operator", given("OPERATOR_PASSWORD"), given("API_TOKEN"))
+        self._user("viewer", given("VIEWER_PASSWORD"), given("VIEWER_TOKEN"))
+        group = ProxyGroup.objects.filter(name="default").first()
+        if group is None:
+            group = traffic.create_group(name="default", now=timezone.now())
+        if given("PROXY_ID"):
+            traffic.register_proxy(
+                group=group, name=given("PROXY_ID"), token=given("PROXY_TOKEN"), now=timezone.now()
+            )
+        if given("LEGACY_URL"):
+            self._demo()
+
+    def _user(self, name: str, password: str, token: str) -> None:
+        if not password:
+            return
+        user, created = get_user_model().objects.get_or_create(username=name)
+        if created or not user.check_password(password):
+            user.set_password(password)
+            user.save(update_fields=["password"])
+        user.groups.set([Group.objects.get(name=name)])
+        if token:
+            issue_token(
+                user=user, name="stack", role=name, now=timezone.now(), lifetime=None, token=token
+            )
+
+    def _demo(self) -> None:
+        slug = given("SLUG") or "embeddings"
+        if ServiceMigration.objects.filter(slug=slug).exists():
+            return
+        services.create_migration(
+            given=NewMigration(
+                slug=slug,
+                title="Embeddings",
+                team="inference",
+                legacy_url=given("LEGACY_URL"),
+                candidate_url=given("CANDIDATE_URL"),
+                routes=DEMO_ROUTES,
+                policy=given("POLICY") or "demo",
+            ),
+            actor=Actor(kind="automation", name="banyan", role="automation"),
+            now=timezone.now(),
+        )

@@ -1,0 +1,34 @@
+"""Back office: everything that decides is read-only here."""
+
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+
+from rollout.models import Decision, GateEvaluation, ServiceMigration
+
+if TYPE_CHECKING:
+    AnyAdmin = admin.ModelAdmin[Any]
+else:  # generic for the type checker only
+    AnyAdmin = admin.ModelAdmin
+
+
+class ReadOnlyAdmin(AnyAdmin):
+    """Look, don't touch: decisions are made through services alone."""
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Refuse."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Refuse."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Refuse."""
+        return False
+
+
+admin.site.register(ServiceMigration, ReadOnlyAdmin)
+admin.site.register(Decision, ReadOnlyAdmin)
+admin.site.register(GateEvaluation, ReadOnlyAdmin)

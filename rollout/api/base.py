@@ -1,0 +1,110 @@
+"""What every REST view shares: who acts, what was sent, and one record of each refusal."""
+
+from typing import Any
+
+from django.utils import timezone
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from audit.chain import Actor
+from rollout import services
+from rollout.exceptions import ConflictError, ForbiddenError, InvalidError
+from rollout.lifecycle import Action
+from rollout.permissions import NEEDS, Role, can, role_of
+
+
+
+class BanyanView(APIView):
+    """An authenticated REST view."""
+
+    def role(self, request: Request) -> Role | None:
+        """Return the caller's role, capped by the token's."""
+        return role_of(request.user, token_role=getattr(request.auth, "role", "") or "")
+
+    def actor(self, request: Request) -> Actor:
+        """Return the caller as the ledger names it."""
+        kind = "token" if request.auth is not None else "user"
+        role = self.role(request)
+        return Actor(kind=kind, name=request.user.get_username(), role=role.value if role else "")
+
+    def request_id(self, request: Request) -> str:
+        """Return the id of this request."""
+        return str(getattr(request, "request_id", ""))
+
+    def require(self, request: Request, action: Action) -> None:
+        """Raise ForbiddenError unless the caller's role allows the action."""
+        if not can(self.role(request), action):
+            raise ForbiddenError(
+                f"{action.value.replace('_', ' ').capitalize()} needs the role "
+                f"{NEEDS[action].value} or higher; you are {self.role(request)}.",
+                rule="role",
+            )
+
+
+class VerbView(BanyanView):
+    """POST of one verb on one migration; refusals are kept in the ledger."""
+
+    action: Action
+
+    def decide(self, request: Request, slug: str, call: Any, **values: Any) -> Any:
+        """Check the role, run the verb, and record what was refused by rule."""
+        who, now = self.actor(request), timezone.now()
+        try:
+            self.require(request, self.action)
+            return call(
+                slug=slug, actor=who, now=now, request_id=self.request_id(request), **values
+            )
+        except (ForbiddenError, ConflictError) as exc:
+            services.record_denied(
+                slug=slug,
+                action=self.action,
+                actor=who,
+                code=exc.code,
+                now=now,
+                request_id=self.request_id(request),
+            )
+            raise
+
+
+def version_of(request: Request, sent: dict[str, Any]) -> int | None:
+    """Return the version that the caller read: the body's, else If-Match's."""
+    header = request.headers.get("If-Match", "").strip().strip('"')
+    if "version" in sent:
+        return int(sent["version"])
+    if not header:
+        return None
+    if not header.isascii() or not header.isdigit() or len(header) > 10:  # noqa: PLR2004  # 2^31
+        raise InvalidError("If-Match holds the migration's version, like \"3\".", field="If-Match")
+    return int(header)
+
+
+def needed_version(request: Request, sent: dict[str, Any]) -> int:
+    """Return the version, which this verb cannot do without."""
+    version = version_of(request, sent)
+    if version is None:
+        raise InvalidError(
+            "Send the version that you read, as `version` or If-Match.",
+            field="version",
+            code="version_required",
+        )
+    return version
+
+
+def page_size(text: str | None, *, default: int = 50, high: int = 200) -> int:
+    """Return a page size within bounds or refuse."""
+    if text is None:
+        return default
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:9]) <= high:
+        raise InvalidError(f"limit is a whole number from 1 to {high}.", field="limit")
+    return int(text)
+
+
+def keyset(text: str | None) -> int | None:
+    """Return the number to continue below, or refuse."""
+    if text is None:
+        return None
+    if not text.isascii() or not text.isdigit() or len(text) > 18:  # noqa: PLR2004  # below 2^63
+        raise InvalidError("before is the number of an entry.", field="before")
+    return int(text)
+
+

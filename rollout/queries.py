@@ -1,0 +1,133 @@
+"""Readings of the product for pages and REST: a migration as it stands, and what opens the next place."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db.models import QuerySet
+
+from rollout import gates
+from rollout.exceptions import RefusalError
+from rollout.gates import GateResult
+from rollout.lifecycle import LIVE, Phase, Place, lower_places, next_place
+from rollout.models import Decision, GateEvaluation, ServiceMigration
+from rollout.policy import Policy
+from shadow import queries as shadow
+from shadow.models import MismatchGroup, ProbeResult
+from shadow.queries import PairEvidence
+from traffic import queries as traffic
+from traffic.queries import ArmTotals, Convergence, Observed
+
+LIVE_WINDOW = timedelta(seconds=60)
+
+
+@dataclass(frozen=True, slots=True)
+class MigrationView:
+    """Everything a page or an answer says about one migration at one moment."""
+
+    migration: ServiceMigration
+    policy: Policy
+    place: Place
+    following: Place | None
+    lower: tuple[Place, ...]
+    gates: tuple[GateResult, ...]
+    why_closed: str
+    convergence: Convergence
+    observed: Observed
+    evidence: PairEvidence
+    arms: dict[str, ArmTotals]
+    accounting: dict[str, dict[str, int]]
+    decisions: tuple[Decision, ...]
+    now: datetime
+
+    @property
+    def can_promote(self) -> bool:
+        """Whether promote is open now; the server decides again when it is pressed."""
+        return self.following is not None and not self.why_closed
+
+
+def migrations() -> QuerySet[ServiceMigration]:
+    """All migrations, newest first, with what lists show."""
+    return ServiceMigration.objects.select_related("pair", "split", "split__group").order_by(
+        "-created_at", "slug"
+    )
+
+
+def get_migration(slug: str) -> ServiceMigration:
+    """Return one migration or raise the 404 refusal."""
+    found = migrations().filter(slug=slug).first()
+    if found is None:
+        error = RefusalError(f"There is no migration {slug[:60]!r}.", code="not_found")
+        error.status = 404
+        raise error
+    return found
+
+
+def migration_view(slug: str, *, now: datetime) -> MigrationView:
+    """Read one migration whole, its gates evaluated at `now`."""
+    migration = get_migration(slug)
+    policy = Policy.from_dict(migration.policy)
+    context = gates.read_context(migration, now=now)
+    results = tuple(gates.evaluate_context(context))
+    following = next_place(migration.place, policy.weights)
+    return MigrationView(
+        migration=migration,
+        policy=policy,
+        place=migration.place,
+        following=following,
+        lower=lower_places(migration.place, policy.weights),
+        gates=results,
+        why_closed=why_closed(migration, following, results),
+        convergence=context.convergence,
+        observed=context.observed,
+        evidence=context.evidence,
+        arms=traffic.arm_totals(split=migration.split.name, since=now - LIVE_WINDOW),
+        accounting=traffic.accounting(
+            split=migration.split.name, since=migration.shadow_since or now
+        ),
+        decisions=tuple(migration.decisions.select_related("entry")[:8]),
+        now=now,
+    )
+
+
+def why_closed(
+    migration: ServiceMigration, following: Place | None, results: Sequence[GateResult]
+) -> str:
+    """Return the one line beside a closed Promote, or the empty text when it is open."""
+    if migration.phase == Phase.DRAFT:
+        return "" if following else "Nothing follows."
+    if following is None:
+        return f"Nothing follows {migration.place.words()}."
+    if migration.held:
+        return f"Held by {migration.held_by}: {migration.held_reason} Resume first."
+    closed = [r for r in results if r.blocks]
+    if not closed:
+        return ""
+    first = closed[0]
+    more = f" {len(closed) - 1} more gates wait." if len(closed) > 1 else ""
+    return f"Waiting on {first.title.lower()}: {first.evidence.sentence}{more}"
+
+
+def live_migrations() -> list[ServiceMigration]:
+    """Return the migrations whose evidence grows."""
+    return list(migrations().filter(phase__in=LIVE))
+
+
+def decisions(migration: ServiceMigration) -> QuerySet[Decision]:
+    """Return a migration's decisions, newest first."""
+    return migration.decisions.select_related("entry")
+
+
+def latest_evaluations(migration: ServiceMigration) -> list[GateEvaluation]:
+    """Return what the scheduled evaluation last stored."""
+    return list(migration.evaluations.filter(latest=True).order_by("gate"))
+
+
+def causes(migration: ServiceMigration) -> list[MismatchGroup]:
+    """Return the causes of mismatch of the present builds."""
+    return shadow.causes(pair=migration.pair)
+
+
+def probes(migration: ServiceMigration) -> list[ProbeResult]:
+    """Return the latest health probes of both sides."""
+    return shadow.latest_probes(pair=migration.pair)

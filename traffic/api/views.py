@@ -1,0 +1,95 @@
+"""The edge API: `GET /edge/v1/snapshot` (long poll) and `POST /edge/v1/report`."""
+
+import json
+from collections.abc import Awaitable, Callable
+from functools import wraps
+
+import orjson
+from asgiref.sync import sync_to_async
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils import timezone
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_GET, require_POST
+
+from traffic import queries, services
+from traffic.api.watch import watch
+from traffic.exceptions import TrafficError
+from traffic.models import Proxy
+from traffic.reports import parse_report
+
+MAX_WAIT_SECONDS = 25
+MAX_REPORT_BYTES = 4_194_304
+
+View = Callable[[HttpRequest, Proxy], Awaitable[HttpResponse]]
+
+
+def refuse(status: int, code: str, detail: str) -> HttpResponse:
+    """Answer in the one error shape."""
+    body = {"type": f"urn:banyan:problem:{code}", "status": status, "code": code, "detail": detail}
+    return JsonResponse(body, status=status, content_type="application/problem+json")
+
+
+def for_proxy(view: View) -> Callable[[HttpRequest], Awaitable[HttpResponse]]:
+    """Give the view the proxy whose token was sent; all bad tokens get the same 401."""
+
+    @wraps(view)
+    async def checked(request: HttpRequest) -> HttpResponse:
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        known = None
+        if scheme.lower() == "bearer" and token:
+            known = await sync_to_async(queries.proxy_by_token_hash)(services.hash_token(token))
+        if known is None:
+            return refuse(401, "unauthenticated", "The proxy token is missing or unknown.")
+        try:
+            return await view(request, known)
+        except TrafficError as exc:
+            return refuse(exc.status, exc.code, str(exc))
+
+    return checked
+
+
+@csrf_exempt
+@require_GET
+@for_proxy
+async def snapshot(request: HttpRequest, proxy: Proxy) -> HttpResponse:
+    """Return the group's newest snapshot as soon as it differs from what the proxy names, else 204."""
+    lineage = request.GET.get("lineage", "")
+    if lineage and lineage != proxy.group.lineage:
+        return refuse(409, "unknown_lineage", f"This control plane's lineage is {proxy.group.lineage}.")
+    known = _whole_number(request.GET.get("generation"), default=0, high=2**62)
+    wait = _whole_number(request.GET.get("wait"), default=0, high=MAX_WAIT_SECONDS)
+    if known is None or wait is None:
+        return refuse(400, "invalid", f"generation and wait are whole numbers, wait at most {MAX_WAIT_SECONDS}.")
+    newest = await watch.wait(group_id=proxy.group_id, generation=known, seconds=max(wait, 0.5))
+    if newest is None or (lineage and newest == known):
+        return HttpResponse(status=204)
+    found = await sync_to_async(queries.snapshot)(group_id=proxy.group_id, generation=newest)
+    return HttpResponse(
+        orjson.dumps({**found.document, "proxy": proxy.name}), content_type="application/json"
+    )
+
+
+@csrf_exempt
+@require_POST
+@for_proxy
+async def report(request: HttpRequest, proxy: Proxy) -> HttpResponse:
+    """Store a report; the answer names the sequence number the edge may forget."""
+    if int(request.headers.get("Content-Length") or 0) > MAX_REPORT_BYTES:
+        return refuse(413, "report_too_large", f"Split the report: at most {MAX_REPORT_BYTES} bytes.")
+    raw = request.read()
+    if len(raw) > MAX_REPORT_BYTES:
+        return refuse(413, "report_too_large", f"Split the report: at most {MAX_REPORT_BYTES} bytes.")
+    try:
+        parsed = parse_report(json.loads(raw))
+    except (ValueError, RecursionError):
+        return refuse(400, "malformed_json", "The report is not JSON.")
+    sequence = await sync_to_async(services.record_report)(
+        proxy=proxy, report=parsed, now=timezone.now()
+    )
+    return JsonResponse({"ack_seq": sequence})
+
+
+def _whole_number(text: str | None, *, default: int, high: int) -> int | None:
+    if text is None:
+        return default
+    return int(text) if text.isascii() and text.isdigit() and int(text[:20]) <= high else None

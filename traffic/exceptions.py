@@ -1,0 +1,28 @@
+"""What can be wrong with something an edge sends or asks."""
+
+
+class TrafficError(Exception):
+    """Base of this package's refusals; `status` and `code` are what the edge API answers."""
+
+    status = 400
+    code = "invalid"
+
+
+class ReportError(TrafficError):
+    """A report that cannot be read; the message names the field."""
+
+    code = "invalid_report"
+
+
+class UnknownLineageError(TrafficError):
+    """The proxy's state comes from another database: it keeps what it has until a person decides."""
+
+    status = 409
+    code = "unknown_lineage"
+
+
+class ForeignProxyError(TrafficError):
+    """The token belongs to another proxy than the one named."""
+
+    status = 403
+    code = "foreign_proxy"

@@ -1,0 +1,222 @@
+"""The data plane as rows: what each proxy should do, what it does, and what it saw."""
+
+from django.db import models
+from django.db.models import Q
+
+
+class ProxyGroup(models.Model):
+    """Proxies that serve the same splits; `lineage` and `generation` name their snapshots."""
+
+    name = models.SlugField(unique=True)
+    lineage = models.CharField(max_length=32, unique=True)
+    generation = models.PositiveBigIntegerField(default=0)
+    user_key_header = models.CharField(max_length=64, default="x-user-key")
+    # The hold an operator released by resuming; proxies end exactly that one.
+    release_hold = models.CharField(max_length=64, blank=True)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Split(models.Model):
+    """Desired: how one service's users are shared between legacy and candidate."""
+
+    class Mode(models.TextChoices):
+        SAFE = "safe", "legacy serves all, no copies"
+        DUAL_RUN = "dual_run", "legacy serves all, copies are compared"
+        CANARY = "canary", "a share of the users is served by the candidate"
+        FULL = "full", "the candidate serves all"
+
+    group = models.ForeignKey(ProxyGroup, on_delete=models.PROTECT, related_name="splits")
+    name = models.SlugField(unique=True)
+    path_prefix = models.CharField(max_length=200, default="/")
+    legacy_host = models.CharField(max_length=253)
+    legacy_port = models.PositiveIntegerField()
+    candidate_host = models.CharField(max_length=253)
+    candidate_port = models.PositiveIntegerField()
+    mode = models.CharField(max_length=16, choices=Mode.choices, default=Mode.SAFE)
+    weight_tth = models.PositiveIntegerField(default=0)
+    shadow_tth = models.PositiveIntegerField(default=1000)
+    noise_tth = models.PositiveIntegerField(default=200)
+    canary_shadow_tth = models.PositiveIntegerField(default=1000)
+    # Fixed for the life of a migration: another seed would move users who are already decided.
+    seed = models.PositiveBigIntegerField(default=1)
+    # Names the step that traffic counts belong to; a new one makes each edge count keys anew.
+    epoch = models.CharField(max_length=40, default="0")
+    block_seconds = models.PositiveIntegerField(default=10)
+    routes = models.JSONField(default=list)
+    # [mode, weight_tth] of the moves that may come next: proxies validate their documents ahead.
+    likely = models.JSONField(default=list)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(weight_tth__lte=10_000)
+                & Q(shadow_tth__lte=10_000)
+                & Q(canary_shadow_tth__lte=10_000)
+                & Q(noise_tth__lte=models.F("shadow_tth")),
+                name="split_shares_within_ten_thousandths",
+            ),
+            models.CheckConstraint(
+                condition=Q(mode__in=("canary", "full")) | Q(weight_tth=0),
+                name="split_weight_only_in_canary_or_full",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Snapshot(models.Model):
+    """One numbered, immutable document with the routes of all splits of a group."""
+
+    group = models.ForeignKey(ProxyGroup, on_delete=models.PROTECT, related_name="snapshots")
+    generation = models.PositiveBigIntegerField()
+    sha256 = models.CharField(max_length=64)
+    document = models.JSONField()
+    exposure = models.JSONField()
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["group", "generation"], name="one_snapshot_per_generation"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.group_id}#{self.generation}"
+
+
+class Proxy(models.Model):
+    """A registered proxy: one Envoy and the edge beside it."""
+
+    group = models.ForeignKey(ProxyGroup, on_delete=models.PROTECT, related_name="proxies")
+    name = models.SlugField(unique=True)
+    token_hash = models.CharField(max_length=64, unique=True)
+    registered_at = models.DateTimeField()
+    last_seen_at = models.DateTimeField(null=True, blank=True)
+    boot = models.CharField(max_length=64, blank=True)
+    last_seq = models.BigIntegerField(default=0)
+    state = models.CharField(max_length=16, blank=True)
+    generation = models.PositiveBigIntegerField(default=0)
+    reason = models.TextField(blank=True)
+    hold = models.JSONField(null=True, blank=True)
+    envoy_version = models.CharField(max_length=32, blank=True)
+    capabilities = models.JSONField(default=list)
+
+    class Meta:
+        verbose_name_plural = "proxies"
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Acknowledgement(models.Model):
+    """The first time a proxy said what became of a generation: accepted, rejected, and why."""
+
+    proxy = models.ForeignKey(Proxy, on_delete=models.CASCADE, related_name="acknowledgements")
+    generation = models.PositiveBigIntegerField()
+    state = models.CharField(max_length=16)
+    reason = models.TextField(blank=True)
+    at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["proxy", "generation", "state"], name="one_acknowledgement_per_state"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.proxy_id} {self.state} {self.generation}"
+
+
+class EdgeBlock(models.Model):
+    """What identifies a block reported by an edge; a later report of the same key replaces it."""
+
+    proxy = models.ForeignKey(Proxy, on_delete=models.CASCADE)
+    boot = models.CharField(max_length=64)
+    split = models.SlugField()
+    start = models.BigIntegerField(help_text="unix seconds")
+    seconds = models.PositiveIntegerField()
+
+    class Meta:
+        abstract = True
+
+
+class TrafficBlock(EdgeBlock):
+    """Requests, status classes and latencies of one arm and route in one block."""
+
+    route = models.CharField(max_length=200)
+    arm = models.CharField(max_length=24)
+    requests = models.PositiveBigIntegerField(default=0)
+    status = models.JSONField(default=dict)
+    errors = models.PositiveBigIntegerField(default=0)
+    error_keys = models.PositiveBigIntegerField(default=0)
+    slow = models.JSONField(default=dict)
+    warming = models.PositiveBigIntegerField(default=0)
+    shed = models.PositiveBigIntegerField(default=0)
+    latency = models.JSONField(default=dict)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["proxy", "boot", "split", "route", "arm", "start"],
+                name="one_traffic_block",
+            )
+        ]
+        # Gates and tiles read one split's recent blocks.
+        indexes = [models.Index(fields=["split", "start"], name="traffic_block_by_split")]
+
+    def __str__(self) -> str:
+        return f"{self.split} {self.route} {self.arm} {self.start}"
+
+
+class RoutingBlock(EdgeBlock):
+    """Where requests were sent in one block, and the keys first seen in it."""
+
+    epoch = models.CharField(max_length=40, blank=True)
+    intended = models.PositiveBigIntegerField(default=0)
+    failed_over = models.PositiveBigIntegerField(default=0)
+    diverted = models.PositiveBigIntegerField(default=0)
+    arms = models.JSONField(default=dict)
+    # 8 bytes per key hash, sorted; merging proxies is a set union.
+    candidate_keys = models.BinaryField(default=bytes)
+    legacy_keys = models.BinaryField(default=bytes)
+    flips = models.JSONField(default=list)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["proxy", "boot", "split", "start"], name="one_routing_block"
+            )
+        ]
+        indexes = [models.Index(fields=["split", "start"], name="routing_block_by_split")]
+
+    def __str__(self) -> str:
+        return f"{self.split} {self.start}"
+
+
+class TapBlock(EdgeBlock):
+    """What became of every sampled request of one route in one block."""
+
+    route = models.CharField(max_length=200)
+    sampled = models.PositiveBigIntegerField(default=0)
+    pairs = models.PositiveBigIntegerField(default=0)
+    unpaired = models.PositiveBigIntegerField(default=0)
+    truncated = models.PositiveBigIntegerField(default=0)
+    failed_over = models.PositiveBigIntegerField(default=0)
+    diverted = models.PositiveBigIntegerField(default=0)
+    shed = models.PositiveBigIntegerField(default=0)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["proxy", "boot", "split", "route", "start"], name="one_tap_block"
+            )
+        ]
+        indexes = [models.Index(fields=["split", "start"], name="tap_block_by_split")]
+
+    def __str__(self) -> str:
+        return f"{self.split} {self.route} {self.start}"

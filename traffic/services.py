@@ -1,0 +1,219 @@
+"""Verbs of the data plane: ask for a split, publish a snapshot, take in a report."""
+
+import hashlib
+import uuid
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from django.db import models, transaction
+
+from traffic.envoy.plan import MirrorRule, SplitPlan, Upstream
+from traffic.envoy.rules import RouteRuleDoc
+from traffic.envoy.snapshot import build_document
+from traffic.exceptions import ForeignProxyError
+from traffic.models import (
+    Acknowledgement,
+    Proxy,
+    ProxyGroup,
+    RoutingBlock,
+    Snapshot,
+    Split,
+    TapBlock,
+    TrafficBlock,
+)
+from traffic.reports import Report
+
+CAPTURE_CAP_BYTES = 262_144
+REDACTED_HEADERS = ("authorization", "cookie", "set-cookie", "proxy-authorization")
+
+
+def hash_token(token: str) -> str:
+    """Return what is stored of a proxy's token."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def create_group(*, name: str, now: datetime) -> ProxyGroup:
+    """Create a group with its own lineage and publish its first, empty snapshot."""
+    with transaction.atomic():
+        group = ProxyGroup.objects.create(name=name, lineage=uuid.uuid4().hex)
+        publish(group_id=group.pk, now=now)
+    return group
+
+
+def register_proxy(*, group: ProxyGroup, name: str, token: str, now: datetime) -> Proxy:
+    """Add a proxy to the fleet; a known name gets the new token."""
+    proxy, _ = Proxy.objects.update_or_create(
+        name=name,
+        defaults={"token_hash": hash_token(token), "group": group},
+        create_defaults={"token_hash": hash_token(token), "group": group, "registered_at": now},
+    )
+    return proxy
+
+
+def ask_for_split(  # noqa: PLR0913  # the desired state is these values, all by keyword
+    *,
+    split: Split,
+    mode: str,
+    weight_tth: int,
+    epoch: str,
+    likely: Sequence[tuple[str, int]],
+    now: datetime,
+) -> Snapshot:
+    """Write what a split should do and publish its group's next snapshot.
+
+    Called inside the deciding transaction, after the migration's row was locked.
+    """
+    lock_group(split.group_id)
+    Split.objects.filter(pk=split.pk).update(
+        mode=mode, weight_tth=weight_tth, epoch=epoch, likely=[list(move) for move in likely]
+    )
+    return publish(group_id=split.group_id, now=now)
+
+
+def lock_group(group_id: int) -> ProxyGroup:
+    """Lock the group's row: the second lock of a decision, after the migration's."""
+    return ProxyGroup.objects.select_for_update().get(pk=group_id)
+
+
+def publish(*, group_id: int, now: datetime) -> Snapshot:
+    """Number and store the document of all splits of the group. Runs in the caller's transaction."""
+    group = lock_group(group_id)
+    splits = list(group.splits.order_by("name"))
+    generation = group.generation + 1
+    document = build_document(
+        lineage=group.lineage,
+        generation=generation,
+        issued_at=now,
+        plans=[plan_of(split) for split in splits],
+        rules=[rule for split in splits for rule in _rules(split)],
+        epochs={split.name: split.epoch for split in splits},
+        block_seconds=min((split.block_seconds for split in splits), default=10),
+        cap_bytes=CAPTURE_CAP_BYTES,
+        redact_headers=REDACTED_HEADERS,
+        release_hold=group.release_hold or None,
+        prevalidate=_likely_plans(splits),
+        safe_generation=generation,
+    )
+    ProxyGroup.objects.filter(pk=group.pk).update(generation=generation)
+    return Snapshot.objects.create(
+        group=group,
+        generation=generation,
+        sha256=document["sha256"],
+        document=document,
+        exposure=document["exposure"],
+        created_at=now,
+    )
+
+
+def plan_of(split: Split, *, mode: str = "", weight_tth: int | None = None) -> SplitPlan:
+    """Return a split as the pure builder wants it, with another mode and weight if given."""
+    return SplitPlan(
+        name=split.name,
+        legacy=Upstream(split.legacy_host, split.legacy_port),
+        candidate=Upstream(split.candidate_host, split.candidate_port),
+        mode=mode or split.mode,  # type: ignore[arg-type]  # a CHECKed choice of the same four words
+        weight_tth=split.weight_tth if weight_tth is None else weight_tth,
+        seed=split.seed,
+        shadow_tth=split.shadow_tth,
+        noise_tth=split.noise_tth,
+        canary_shadow_tth=split.canary_shadow_tth,
+        path_prefix=split.path_prefix,
+        mirrored=tuple(
+            MirrorRule(route["method"], route["path"])
+            for route in split.routes
+            if route["safe_to_duplicate"]
+        ),
+    )
+
+
+def _likely_plans(splits: Sequence[Split]) -> list[list[SplitPlan]]:
+    """Return the group's plans after each move that may come next, one move at a time."""
+    found = []
+    for moving in splits:
+        for mode, weight_tth in moving.likely:
+            found.append(
+                [
+                    plan_of(split, mode=mode, weight_tth=weight_tth)
+                    if split is moving
+                    else plan_of(split)
+                    for split in splits
+                ]
+            )
+    return found
+
+
+def _rules(split: Split) -> list[RouteRuleDoc]:
+    return [
+        {
+            "split": split.name,
+            "route": route["route"],
+            "method": route["method"],
+            "path": route["path"],
+            "safe_to_duplicate": route["safe_to_duplicate"],
+            "slow_us": None,
+        }
+        for route in split.routes
+    ]
+
+
+def record_report(*, proxy: Proxy, report: Report, now: datetime) -> int:
+    """Store a report and return the sequence number that is now safe with us.
+
+    Repeating a report changes nothing; a later report of a block replaces the earlier one.
+    """
+    if report.proxy != proxy.name:
+        raise ForeignProxyError(f"This token belongs to {proxy.name}, not to {report.proxy}.")
+    with transaction.atomic():
+        _upsert(TrafficBlock, proxy, report.boot, report.traffic, ("route", "arm"))
+        _upsert(RoutingBlock, proxy, report.boot, report.routing, ())
+        _upsert(TapBlock, proxy, report.boot, report.taps, ("route",))
+        _acknowledge(proxy, report, now)
+        Proxy.objects.filter(pk=proxy.pk).update(
+            last_seen_at=now,
+            boot=report.boot,
+            last_seq=report.seq,
+            state=report.state,
+            generation=report.generation,
+            reason=report.reason,
+            hold=report.hold,
+            envoy_version=report.envoy_version,
+            capabilities=list(report.capabilities),
+        )
+    return report.seq
+
+
+def _acknowledge(proxy: Proxy, report: Report, now: datetime) -> None:
+    """Keep the first word on each generation; a generation never sent to this group is ignored."""
+    if report.lineage != proxy.group.lineage:
+        return
+    if not Snapshot.objects.filter(group=proxy.group, generation=report.generation).exists():
+        return
+    Acknowledgement.objects.get_or_create(
+        proxy=proxy,
+        generation=report.generation,
+        state=report.state,
+        defaults={"reason": report.reason, "at": now},
+    )
+
+
+def _upsert(
+    model: type[models.Model],
+    proxy: Proxy,
+    boot: str,
+    blocks: Sequence[dict[str, Any]],
+    extra_key: tuple[str, ...],
+) -> None:
+    if not blocks:
+        return
+    key = ("proxy", "boot", "split", *extra_key, "start")
+    rows = {
+        tuple(block[name] for name in ("split", *extra_key, "start")): model(
+            proxy=proxy, boot=boot, **block
+        )
+        for block in blocks
+    }
+    values = [name for name in blocks[0] if name not in key]
+    model._default_manager.bulk_create(  # noqa: SLF001  # the documented way to a model's manager
+        rows.values(), update_conflicts=True, unique_fields=key, update_fields=values
+    )
