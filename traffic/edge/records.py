@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from traffic.edge.protos import Message, RequestMethod, StreamAccessLogsMessage
+from traffic.edge.protos import Message, RequestMethod, StreamAccessLogsMessage, parse
 
 KEY_HEADER = "x-banyan-key"
 SAMPLE_HEADER = "x-banyan-sample"
@@ -71,7 +71,7 @@ class RecordStream:
         self._log: Log | None = None
 
     def message(self, data: bytes) -> bool:
-        batch = StreamAccessLogsMessage.FromString(data)
+        batch = parse(StreamAccessLogsMessage, data)
         if batch.HasField("identifier"):
             name = batch.identifier.log_name
             self._log = "edge" if name == "edge" else "attempt" if name == "attempt" else None

@@ -3,9 +3,8 @@
 import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import Protocol
 
-from traffic.edge.protos import Message, ProcessingRequest
+from traffic.edge.protos import Message, ProcessingRequest, parse
 from traffic.edge.records import SAMPLE_HEADER
 
 Headers = tuple[tuple[str, str], ...]
@@ -46,16 +45,6 @@ class Capture:
         return len(self.request_body) + len(self.response_body)
 
 
-class CaptureReceiver(Protocol):
-    """Something that listens for taps and hands over captures, one call per capture."""
-
-    async def start(self) -> None:
-        """Begin to listen; captures arrive from now on."""
-
-    async def stop(self) -> None:
-        """Stop listening; open captures are handed over incomplete."""
-
-
 @dataclass(slots=True)
 class TapSettings:
     """What may change while the receiver runs: bytes kept per body, headers never kept."""
@@ -79,7 +68,7 @@ class TapStream:
 
     def message(self, data: bytes) -> bool:
         """Take one message; False once the response has ended or is longer than the cap."""
-        request = ProcessingRequest.FromString(data)
+        request = parse(ProcessingRequest, data)
         kind = request.WhichOneof("request")
         if kind == "request_headers":
             self._begin(request)
@@ -106,7 +95,8 @@ class TapStream:
 
     def _answered(self, answer: Message) -> bool:
         self._response_headers = headers_of(answer.headers)
-        self._status = int(dict(self._response_headers).get(":status", "0") or 0)
+        status = dict(self._response_headers).get(":status", "")
+        self._status = int(status) if status.isdecimal() else 0
         return self._go_on(ended=answer.end_of_stream)
 
     def _go_on(self, *, ended: bool) -> bool:
