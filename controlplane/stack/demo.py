@@ -9,6 +9,7 @@ from controlplane.stack.layout import LOOPBACK, ROOT, Layout
 
 EXAMPLES = ROOT / "examples"
 AXUM = EXAMPLES / "candidate-axum" / "target" / "release" / "candidate-axum"
+STAND_IN = EXAMPLES / "candidate-python" / "standin.py"
 # These two are not faults of the program: f32 is wide input, healthy is none.
 WITHOUT_FAULT = {"healthy", "f32"}
 
@@ -21,11 +22,9 @@ def candidate_binary() -> Path | None:
 def candidate_spec(layout: Layout, binary: Path | None) -> Spec:
     """Return the candidate; with `binary` None its Python stand-in."""
     port, scenario = layout.ports["candidate"], layout.options.scenario
-    stand_in = ("-m", "uvicorn", "app:app", "--app-dir", str(EXAMPLES / "candidate-python"))
-    serve = ("--host", LOOPBACK, "--port", str(port), "--no-access-log")
     return Spec(
         name="candidate",
-        argv=python(*stand_in, *serve) if binary is None else (str(binary),),
+        argv=python(str(STAND_IN)) if binary is None else (str(binary),),
         env={
             "HOST": LOOPBACK,
             "PORT": str(port),

@@ -65,15 +65,15 @@ def http_ok(host: str, port: int, path: str) -> Probe:
     return probe
 
 
-def heartbeat_ready(host: str, port: int, name: str) -> Probe:
-    """Ready when Banyan's deep readiness reports a heartbeat of `name` younger than the child."""
+def heartbeat_ready(host: str, port: int) -> Probe:
+    """Ready when web reports a heartbeat (beat sent, a worker did it) younger than the child."""
     first_seen: dict[int, float] = {}
 
     async def probe(pid: int) -> bool:
         started = first_seen.setdefault(pid, time.monotonic())
-        _, body = await http_get(host, port, "/readyz?deep=1")
+        _, body = await http_get(host, port, "/readyz")
         with contextlib.suppress(ValueError, KeyError, TypeError):
-            return float(json.loads(body)[name]["age_s"]) < time.monotonic() - started
+            return float(json.loads(body)["worker"]["age_s"]) < time.monotonic() - started
         return False
 
     return probe
@@ -110,23 +110,33 @@ async def alive(_pid: int) -> bool:
     return True
 
 
+def _command(*words: str) -> bytes:
+    """Encode a Redis command."""
+    parts = [word.encode() for word in words]
+    return b"*%d\r\n" % len(parts) + b"".join(b"$%d\r\n%b\r\n" % (len(p), p) for p in parts)
+
+
 async def redis_ping(url: str) -> str:
     """PING a Redis by its URL; empty when it answers PONG, else what went wrong."""
     parts = urlsplit(url)
-    user, password = unquote(parts.username or "default"), unquote(parts.password or "")
-    login = f"AUTH {user} {password}\r\n" if password else ""
+    if parts.scheme not in {"redis", "rediss"} or not parts.hostname:
+        return "its address is not redis://host:port or rediss://host:port"
+    login = [unquote(word) for word in (parts.username, parts.password) if word]
+    ask = (_command("AUTH", *login) if login else b"") + _command("PING")
     try:
         async with asyncio.timeout(TIMEOUT_SECONDS):
-            reader, writer = await asyncio.open_connection(parts.hostname, parts.port or 6379)
+            reader, writer = await asyncio.open_connection(
+                parts.hostname, parts.port or 6379, ssl=True if parts.scheme == "rediss" else None
+            )
             try:
-                writer.write(f"{login}PING\r\n".encode())
+                writer.write(ask)
                 answers = [await reader.readline() for _ in range(2 if login else 1)]
             finally:
                 writer.close()
     except (OSError, TimeoutError) as error:
         return str(error) or "no answer within a second"
-    last = answers[-1].decode(errors="replace").strip()
-    return "" if last == "+PONG" else last or "no answer"
+    refused = [answer for answer in answers if not answer.startswith(b"+")]
+    return refused[0].decode(errors="replace").strip() or "no answer" if refused else ""
 
 
 def redis_ready(url: str) -> Probe:
