@@ -432,7 +432,9 @@ def _passing_gates(
             version=migration.version,
             gates=[r.to_dict() for r in closed],
         )
-    return keep_evaluations(migration=migration, results=results, now=now)
+    # The decision rests on the gates that the policy requires; the others are shown, never cited.
+    required = [r for r in results if r.required]
+    return keep_evaluations(migration=migration, results=required, now=now)
 
 
 def _ask_data_plane(

@@ -1,0 +1,190 @@
+"""Decisions: one writer, one winner, one ledger entry each, and roll back above all."""
+
+from datetime import timedelta
+
+import pytest
+from django.db import IntegrityError, connection, transaction
+
+from audit import queries as ledger
+from rollout import services
+from rollout.exceptions import ConflictError, GatesClosedError, InvalidError, StaleVersionError
+from rollout.models import Decision, ServiceMigration
+from traffic.models import Snapshot
+from tests.rollout.builders import (
+    NOW,
+    OPERATOR,
+    add_pairs,
+    fresh,
+    in_dual_run,
+    make_migration,
+    ready_for_canary,
+    split_of,
+)
+
+pytestmark = pytest.mark.django_db
+
+
+def promote(migration, **changes):
+    values = {
+        "slug": migration.slug,
+        "version": migration.version,
+        "reason": "evidence read",
+        "actor": OPERATOR,
+        "now": NOW,
+    }
+    return services.promote(**{**values, **changes})
+
+
+def test_promote_moves_row_split_snapshot_and_ledger_together():
+    migration = ready_for_canary()
+    before = ledger.head().seq
+    decision = promote(migration)
+    after = fresh(migration)
+    assert (after.phase, after.weight, after.version) == ("canary", 5, migration.version + 1)
+    assert (split_of(after).mode, split_of(after).weight_tth) == ("canary", 500)
+    newest = Snapshot.objects.order_by("-generation").first()
+    assert newest.exposure == {"embeddings": 500}
+    assert newest.generation == after.placed_generation
+    assert ledger.head().seq == before + 1
+    assert decision.entry.data["to"]["weight"] == 5
+    assert {v["gate"] for v in decision.entry.data["verdicts"]} >= {"discrepancy", "split"}
+    assert ledger.verify().verified
+
+
+def test_promote_is_refused_with_the_reason_while_evidence_is_thin():
+    migration = in_dual_run()
+    with pytest.raises(GatesClosedError) as refused:
+        promote(migration)
+    assert "Shadow discrepancy" in refused.value.detail
+    assert fresh(migration).version == migration.version
+    assert split_of(migration).mode == "dual_run"
+
+
+def test_a_failing_discrepancy_gate_refuses_promotion():
+    migration = ready_for_canary()
+    add_pairs(migration, compared=2000, mismatched=60, at=NOW - timedelta(seconds=10))
+    with pytest.raises(GatesClosedError) as refused:
+        promote(migration)
+    assert refused.value.extra["gates"][0]["verdict"] == "FAIL"
+
+
+def test_a_stale_version_loses_and_is_told_who_moved():
+    migration = ready_for_canary()
+    promote(migration)
+    with pytest.raises(StaleVersionError) as refused:
+        promote(migration)
+    assert "olga decided promote" in refused.value.detail
+    assert refused.value.extra["version"] == migration.version + 1
+
+
+def test_evidence_of_another_build_does_not_open_a_gate():
+    migration = ready_for_canary()
+    migration.pair.candidate_build = "candidate-2"
+    migration.pair.save(update_fields=["candidate_build"])
+    with pytest.raises(GatesClosedError):
+        promote(migration)
+
+
+def test_a_silent_proxy_closes_promotion():
+    migration = ready_for_canary()
+    with pytest.raises(GatesClosedError) as refused:
+        promote(migration, now=NOW + timedelta(minutes=5))
+    assert any(g["gate"] == "proxies" for g in refused.value.extra["gates"])
+
+
+def test_roll_back_asks_no_gate_and_no_version_and_stays_held():
+    migration = ready_for_canary()
+    promote(migration)
+    decision = services.roll_back(slug=migration.slug, actor=OPERATOR, now=NOW)
+    after = fresh(migration)
+    assert (after.phase, after.weight, after.held) == ("dual_run", 0, True)
+    assert decision.reason == "not given"
+    assert split_of(after).weight_tth == 0
+
+
+def test_rolling_back_twice_changes_nothing_the_second_time():
+    migration = ready_for_canary()
+    promote(migration)
+    services.roll_back(slug=migration.slug, actor=OPERATOR, now=NOW)
+    version = fresh(migration).version
+    assert services.roll_back(slug=migration.slug, actor=OPERATOR, now=NOW) is None
+    assert fresh(migration).version == version
+
+
+def test_a_held_migration_is_promoted_only_after_resume():
+    migration = ready_for_canary()
+    services.hold(slug=migration.slug, reason="pager", actor=OPERATOR, now=NOW)
+    held = fresh(migration)
+    with pytest.raises(ConflictError) as refused:
+        promote(held)
+    assert refused.value.code == "held"
+    services.resume(slug=migration.slug, reason="quiet", actor=OPERATOR, now=NOW)
+    assert promote(fresh(migration)).action == "promote"
+
+
+def test_the_expected_weight_must_be_the_next_one():
+    migration = ready_for_canary()
+    with pytest.raises(ConflictError) as refused:
+        promote(migration, expected_weight=100)
+    assert refused.value.code == "not_allowed_step"
+
+
+def test_equal_addresses_are_refused_by_field():
+    with pytest.raises(InvalidError) as refused:
+        make_migration(candidate_url="http://127.0.0.1:9001/")
+    assert (refused.value.code, refused.value.field) == ("same_upstream", "candidate_url")
+    assert not ServiceMigration.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "ftp://127.0.0.1:9",
+        "http://u:p@127.0.0.1:9",
+        "http://127.0.0.1:0",
+        "http://127.0.0.1:99999",
+        "http://127.0.0.1:80/path",
+        "http://169.254.169.254",
+        "http://0.0.0.0:80",
+        "http://2130706433",
+        "http://a\r\nb",
+        "nonsense",
+        "",
+    ],
+)
+def test_an_address_that_cannot_be_a_service_is_refused(url):
+    with pytest.raises(InvalidError) as refused:
+        make_migration(legacy_url=url)
+    assert refused.value.field == "legacy_url"
+
+
+def test_the_database_refuses_a_weight_without_a_ledger_entry():
+    migration = in_dual_run()
+    with pytest.raises(IntegrityError), transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE rollout_servicemigration SET phase='canary', step=3, weight=100 WHERE id=%s",
+            [migration.pk],
+        )
+
+
+def test_the_database_refuses_to_change_a_snapshot():
+    make_migration()
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Snapshot.objects.update(sha256="0" * 64)
+
+
+def test_there_is_one_decision_per_version():
+    migration = ready_for_canary()
+    made = promote(migration)
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Decision.objects.create(
+            migration=migration,
+            from_version=made.from_version,
+            action="promote",
+            from_place={},
+            to_place={},
+            actor="x",
+            reason="x",
+            entry=made.entry,
+            at=NOW,
+        )
