@@ -5,9 +5,7 @@
 
 from typing import Any
 
-import numpy as np
-
-from shadow.comparison.numbers import WIDE_FROM, Number, as_float, as_floats, distance
+from shadow.comparison.numbers import EXACT_BELOW, WIDE_FROM, Number, as_float, distance, gaps
 from shadow.comparison.rules import Ignore, Rules
 
 # Deeper documents are not compared; far above any real answer, far below Python's own limit.
@@ -53,14 +51,15 @@ class Equality:
         return len(a) == len(b) and self._arrays(a, b, ignore, depth + 1)
 
     def _numbers(self, a: Number, b: Number) -> bool:
-        gap = distance(a, b)
-        if gap is None:
-            return False
-        if abs(a) >= WIDE_FROM or abs(b) >= WIDE_FROM:
-            self.wide = True
-        if self.distance is None or gap > self.distance:
-            self.distance = as_float(gap)
-        return gap < self.atol or gap == 0
+        if -EXACT_BELOW < a < EXACT_BELOW and -EXACT_BELOW < b < EXACT_BELOW:
+            gap: float = abs(a - b)  # exact for integers, float64 for the rest
+        else:
+            apart = distance(a, b)
+            if apart is None:
+                return False
+            self.wide = self.wide or abs(a) >= WIDE_FROM or abs(b) >= WIDE_FROM
+            gap = as_float(apart)
+        return self._within(gap)
 
     def _objects(
         self, a: dict[str, Any], b: dict[str, Any], ignore: Ignore | None, depth: int
@@ -103,16 +102,19 @@ class Equality:
         return True
 
     def _arrays(self, a: list[Any], b: list[Any], ignore: Ignore | None, depth: int) -> bool:
-        if ignore is None:
-            if len(a) >= VECTOR_FROM and type(a[0]) is not dict and type(a[0]) is not list:
-                vectors = as_floats(a), as_floats(b)
-                if vectors[0] is not None and vectors[1] is not None:
-                    return self._vectors(vectors[0], vectors[1])
-            return all(self.same(x, y, None, depth) for x, y in zip(a, b, strict=True))
-        return all(
-            self._element(x, y, ignore.at(index), depth)
-            for index, (x, y) in enumerate(zip(a, b, strict=True))
-        )
+        if ignore is not None:
+            return all(
+                self._element(x, y, ignore.at(index), depth)
+                for index, (x, y) in enumerate(zip(a, b, strict=True))
+            )
+        if len(a) >= VECTOR_FROM and type(a[0]) is not dict and type(a[0]) is not list:
+            apart = gaps(a, b)
+            if apart is not None:
+                return self._within(float(apart.max()))
+        for x, y in zip(a, b, strict=True):  # noqa: SIM110 - a generator costs more than the work
+            if not self.same(x, y, None, depth):
+                return False
+        return True
 
     def _element(self, a: Any, b: Any, ignore: Ignore | None, depth: int) -> bool:  # noqa: ANN401
         if ignore is not None and ignore.whole:
@@ -121,8 +123,7 @@ class Equality:
             return True
         return self.same(a, b, ignore, depth)
 
-    def _vectors(self, a: "np.ndarray[Any, Any]", b: "np.ndarray[Any, Any]") -> bool:
-        gap = float(np.abs(a - b).max())
+    def _within(self, gap: float) -> bool:
         if self.distance is None or gap > self.distance:
             self.distance = gap
         return gap < self.atol or gap == 0

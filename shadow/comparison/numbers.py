@@ -3,6 +3,7 @@
 import math
 import struct
 import sys
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -35,20 +36,23 @@ def as_float(x: Number) -> float:
     return float(min(x, sys.float_info.max))
 
 
-def as_floats(numbers: list[object]) -> Floats | None:
-    """Return a list as float64 if it holds nothing but numbers that float64 holds exactly.
+def gaps(a: list[Any], b: list[Any]) -> Floats | None:
+    """Return |a - b| per element of two lists of one length that hold only plain numbers.
 
-    None for anything else: strings, booleans, integers or floats from 2^53 on, NaN, infinity.
+    None for anything else: strings, booleans, numbers that float64 does not hold exactly (from
+    2^53 on), NaN, infinity.
     """
+    n = len(a)
     try:
-        # Two to three times as fast as np.array(list).
-        packed = struct.pack(f"{len(numbers)}d", *numbers)
+        # Several times as fast as np.array(list), and one array costs less than two.
+        packed = struct.pack(f"{2 * n}d", *a, *b)
     except (struct.error, OverflowError):
         return None
-    floats = np.frombuffer(packed, dtype=np.float64)
-    if np.count_nonzero(np.abs(floats) < EXACT_BELOW) != len(numbers):
+    both = np.frombuffer(packed, dtype=np.float64)
+    if np.count_nonzero(np.abs(both) < EXACT_BELOW) != 2 * n:
         return None
     # A boolean packs as 0 or 1: only where these occur the types must be looked at.
-    if np.count_nonzero(floats == 0) or np.count_nonzero(floats == 1):
-        return None if bool in set(map(type, numbers)) else floats
-    return floats
+    suspicious = np.count_nonzero(both == 0) or np.count_nonzero(both == 1)
+    if suspicious and (bool in set(map(type, a)) or bool in set(map(type, b))):
+        return None
+    return np.abs(both[:n] - both[n:])

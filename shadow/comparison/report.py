@@ -19,7 +19,7 @@ from shadow.comparison.differences import (
     excerpt,
 )
 from shadow.comparison.equality import MAX_DEPTH, VECTOR_FROM, TooDeepError
-from shadow.comparison.numbers import Number, as_float, as_floats, distance
+from shadow.comparison.numbers import Number, as_float, distance, gaps
 from shadow.comparison.rules import Ignore, Rules, Step
 
 MAX_DIFFERENCES = 50
@@ -120,12 +120,11 @@ class Report:
         """Return the indexes to look at: for two lists of numbers only those that differ."""
         if len(a) < VECTOR_FROM:
             return range(len(a))
-        x, y = as_floats(a), as_floats(b)
-        if x is None or y is None:
+        apart = gaps(a, b)
+        if apart is None:
             return range(len(a))
-        gaps = np.abs(x - y)
-        self._measure(float(gaps.max()))
-        different = np.flatnonzero(~((gaps < self.atol) | (gaps == 0)))
+        self._measure(float(apart.max()))
+        different = np.flatnonzero(~((apart < self.atol) | (apart == 0)))
         self.total += max(0, different.size - MAX_PER_SIGNATURE)
         return [int(index) for index in different[:MAX_PER_SIGNATURE]]
 
