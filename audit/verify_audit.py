@@ -270,7 +270,7 @@ def read_place(value: object, which: str) -> Place:
         raise BrokenRuleError(f"`{which}` is not a place")
     phase, step, weight = value.get("phase"), value.get("step"), value.get("weight")
     held, version = value.get("held", False), value.get("version")
-    _require(phase in WEIGHTS, f"`{which}` has the unknown phase {phase!r}")
+    _require(isinstance(phase, str) and phase in WEIGHTS, f"`{which}` has the unknown phase {phase!r}")
     _require(_is_int(weight), f"`{which}` has no whole weight")
     _require(_is_int(version), f"`{which}` has no version")
     _require(step is None or _is_int(step), f"`{which}` has no whole step")

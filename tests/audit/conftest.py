@@ -1,0 +1,3 @@
+from tests.ledger import ledger_flush
+
+__all__ = ["ledger_flush"]

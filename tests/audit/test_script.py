@@ -1,0 +1,83 @@
+"""The verifier as an auditor runs it: one copied file, nothing of Banyan beside it."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from audit import verify_audit
+from tests.audit.builders import LIFE, LOG_ID, export, head_of, log
+
+WHOLE = log()
+
+
+@pytest.fixture
+def run(tmp_path):
+    script = shutil.copy(verify_audit.__file__, tmp_path)
+
+    def call(lines, *arguments, through_stdin=False):
+        path = tmp_path / "ledger.jsonl"
+        path.write_bytes(b"".join(lines))
+        done = subprocess.run(
+            [sys.executable, "-I", "-S", script, "-" if through_stdin else path, *arguments],
+            input=path.read_bytes() if through_stdin else b"",
+            cwd=tmp_path,
+            capture_output=True,
+            check=False,
+        )
+        return done.returncode, (done.stdout + done.stderr).decode()
+
+    return call
+
+
+@pytest.mark.parametrize("through_stdin", [False, True])
+def test_a_whole_export_exits_0_and_says_what_was_checked(run, through_stdin):
+    code, output = run(export(WHOLE), "--log-id", LOG_ID, through_stdin=through_stdin)
+    assert code == 0
+    assert f"{len(WHOLE)} entries" in output
+    assert "4 moves of 1 migrations" in output
+    assert "1 entries of an action without rules: token:issue" in output
+
+
+def test_a_broken_one_exits_1_with_the_first_bad_number_and_the_kind(run):
+    lines = export(WHOLE)
+    code, output = run([*lines[:3], lines[3].replace(b"ada", b"eve"), *lines[4:]])
+    assert code == 1
+    assert "BROKEN  seq 3  kind edited" in output
+    assert "2 entries before it hold" in output
+
+
+def test_a_forbidden_move_exits_1(run):
+    code, output = run(export(log([*LIFE[:2], {**LIFE[2], "verdicts": []}])))
+    assert code == 1
+    assert "BROKEN  seq 4  kind rule: promoted without a verdict" in output
+
+
+def test_a_head_noted_earlier_must_still_be_in_it(run):
+    short = export(WHOLE[:4])
+    head = head_of(WHOLE)
+    assert run(short, "--head", f"{head.seq}:{head.hash}")[0] == 1
+    assert run(export(WHOLE), "--head", f"{head.seq}:{head.hash}")[0] == 0
+
+
+@pytest.mark.parametrize("content", [b"", b"hello\n", b"\x00\xff\x00", b"{}\n"])
+def test_what_is_no_export_exits_2(run, content):
+    assert run([content])[0] == 2
+
+
+def test_a_missing_file_or_a_malformed_head_exits_2(run, tmp_path, capsys):
+    assert verify_audit.main([str(tmp_path / "nowhere.jsonl")]) == 2
+    assert "unreadable" in capsys.readouterr().err
+    assert run(export(WHOLE), "--head", "12")[0] == 2
+
+
+def test_it_imports_the_standard_library_only():
+    text = Path(verify_audit.__file__).read_text()
+    imported = {
+        line.split()[1].split(".")[0]
+        for line in text.splitlines()
+        if line.startswith(("import ", "from "))
+    }
+    assert imported <= set(sys.stdlib_module_names)
