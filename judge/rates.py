@@ -90,8 +90,6 @@ def rate_cs(n: float, k: float, alpha: float) -> tuple[float, float]:
 
     def outside(x: float) -> bool:
         p = math.exp(x)
-        if p >= 1:
-            return True
         a, b = 0.5 + k, 0.5 + n - k
         scale = 0.5 * math.log(p) + 0.5 * math.log1p(-p) - math.log(math.pi)
         return log_marg(a, b, p) + scale >= needed
