@@ -148,7 +148,7 @@ def data_specs(layout: Layout) -> list[Spec]:
             cwd=ROOT,
             stale=(edge / "edge.ready",),
             probe=probes.file_ready(edge / "edge.ready"),
-            needs=("edge-files", "web"),
+            needs=("edge-files", "bootstrap"),
             tier=TIER_DATA,
         ),
         Spec(

@@ -23,10 +23,11 @@ def reachable(host: str) -> str:
 
 
 async def _ask(streams: Streams, host: str, path: str) -> tuple[int, bytes]:
-    """Send one GET and return status and the beginning of the body."""
+    """Send one GET and return status and the body as it came (perhaps in chunks)."""
     reader, writer = streams
     try:
-        writer.write(f"GET {path} HTTP/1.0\r\nHost: {host}\r\nAccept: */*\r\n\r\n".encode())
+        # Not HTTP/1.0: Envoy answers that with 426.
+        writer.write(f"GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
         raw = b""
         while len(raw) < LARGEST_BODY_BYTES and (part := await reader.read(LARGEST_BODY_BYTES)):
             raw += part
