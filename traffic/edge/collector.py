@@ -105,8 +105,6 @@ class Collector:
         Entries are cumulative: one with the same (boot, split, route, arm, start) replaces the
         older. Every other report, while there are any, carries blocks from the spool instead.
         """
-        for entry in self._book.retire(now=now):
-            self._spool.append(self.boot, [entry])
         if self._acknowledged_last and not self._chunks and (chunk := self._spool.first()):
             self._chunks[seq] = chunk
             self._acknowledged_last = False
@@ -166,3 +164,5 @@ class Collector:
         while True:
             await asyncio.sleep(TICK_S)
             self._joiner.expire(now=time.monotonic())
+            # Here and not in a report: reports stop while the control plane is away.
+            self._spool.append(self.boot, self._book.retire(now=time.time()))

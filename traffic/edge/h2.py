@@ -12,7 +12,7 @@ import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, cast
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 MAX_FRAME_BYTES = 16_384
@@ -79,7 +79,7 @@ class Receiver(asyncio.Protocol):
         self._open_stream = open_stream
         self._window = window
         self._streams: dict[int, _Stream] = {}
-        self._buffer = bytearray()
+        self._rest = b""
         self._out: list[bytes] = []
         self._greeted = False
         self._last_stream = 0
@@ -87,9 +87,11 @@ class Receiver(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - a stream server's always is
-        self._transport = transport
-        transport.write(settings(self._window) + credit(0, CONNECTION_WINDOW - DEFAULT_WINDOW))
+        # A stream server's transport; uvloop's is one by shape, not by class.
+        self._transport = cast("asyncio.Transport", transport)
+        self._transport.write(
+            settings(self._window) + credit(0, CONNECTION_WINDOW - DEFAULT_WINDOW)
+        )
 
     def connection_lost(self, exc: Exception | None) -> None:
         del exc
@@ -99,9 +101,8 @@ class Receiver(asyncio.Protocol):
             stream.sink.ended()
 
     def data_received(self, data: bytes) -> None:
-        self._buffer += data
         try:
-            self._consume()
+            self._rest = self._consume(self._rest + data if self._rest else data)
         except ProtocolError:
             self._out.append(frame(GOAWAY, 0, 0, struct.pack(">LL", self._last_stream, 1)))
             self.close()
@@ -116,25 +117,26 @@ class Receiver(asyncio.Protocol):
             self._out.clear()
             self._transport.close()
 
-    def _consume(self) -> None:
-        buffer, at = self._buffer, 0
+    def _consume(self, data: bytes) -> bytes:
+        """Handle every complete frame and return what is left."""
+        at = 0
         if not self._greeted:
-            if not PREFACE.startswith(buffer[: len(PREFACE)]):
+            if not PREFACE.startswith(data[: len(PREFACE)]):
                 raise ProtocolError("not HTTP/2")
-            if len(buffer) < len(PREFACE):
-                return
+            if len(data) < len(PREFACE):
+                return data
             self._greeted, at = True, len(PREFACE)
-        while len(buffer) - at >= FRAME_HEADER.size:
-            high, low, kind, flags, stream = FRAME_HEADER.unpack_from(buffer, at)
+        while len(data) - at >= FRAME_HEADER.size:
+            high, low, kind, flags, stream = FRAME_HEADER.unpack_from(data, at)
             start = at + FRAME_HEADER.size
             end = start + (high << 8 | low)
             if end - start > MAX_FRAME_BYTES:
                 raise ProtocolError("frame too large")
-            if len(buffer) < end:
+            if len(data) < end:
                 break
-            self._frame(kind, flags, stream & 0x7FFFFFFF, bytes(buffer[start:end]))
+            self._frame(kind, flags, stream & 0x7FFFFFFF, data[start:end])
             at = end
-        del buffer[:at]
+        return data[at:]
 
     def _frame(self, kind: int, flags: int, number: int, payload: bytes) -> None:
         if kind == DATA:

@@ -37,7 +37,7 @@ class Limits:
 
 @dataclass(slots=True, kw_only=True)
 class JoinerStats:
-    """Counts since the start: marks without a user's record, thrown out, heard of too late."""
+    """Counts since the start: marks without a user's record, marks thrown out, late captures."""
 
     unlogged: int = 0
     evicted: int = 0
@@ -137,7 +137,8 @@ class Joiner:
         entry = self._entries.get(sample)
         if entry is None:
             if sample in self._done:
-                self.stats.late += 1
+                # Attempts of a decided mark are in the next batch of records; that is no loss.
+                self.stats.late += isinstance(source, Capture)
                 return None
             route = self.topology.route(split, source.method, source.path)
             mark = Mark(id=sample, split=split, route=route, started_us=source.started_us)

@@ -6,10 +6,10 @@ nobody knows whether it arrived, adds nothing the second time.
 """
 
 import asyncio
-import json
 from collections import deque
 from typing import Final
 
+import orjson
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
@@ -31,11 +31,16 @@ OVERHEAD_BYTES = 1_500
 _APPEND = """
 local last = redis.call('GET', KEYS[2])
 if last and tonumber(last) >= tonumber(ARGV[1]) then return 0 end
-local width = tonumber(ARGV[2])
-for i = 5, #ARGV, width do
-  redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[3], '*', unpack(ARGV, i, i + width - 1))
+local names = cjson.decode(ARGV[2])
+for i = 4, #ARGV, #names do
+  local row = {}
+  for n, name in ipairs(names) do
+    row[2 * n - 1] = name
+    row[2 * n] = ARGV[i + n - 1]
+  end
+  redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[3], '*', unpack(row))
 end
-redis.call('SET', KEYS[2], ARGV[1], 'EX', ARGV[4])
+redis.call('SET', KEYS[2], ARGV[1], 'EX', %d)
 return 1
 """
 
@@ -52,18 +57,18 @@ def fields_of(pair: Pair) -> dict[str, Field]:
         "method": pair.method,
         "path": pair.path,
         "at": f"{pair.at_us / 1e6:.6f}",
-        "req_headers": json.dumps(pair.request_headers),
+        "req_headers": orjson.dumps(pair.request_headers),
         "req_body": pair.request_body,
         **_answer("a", pair.a),
         **_answer("b", pair.b),
-        "flags": json.dumps(pair.flags),
+        "flags": orjson.dumps(pair.flags),
     }
 
 
 def _answer(side: str, answer: Answer) -> dict[str, Field]:
     return {
         f"{side}_status": str(answer.status),
-        f"{side}_headers": json.dumps(answer.headers),
+        f"{side}_headers": orjson.dumps(answer.headers),
         f"{side}_body": answer.body,
         f"{side}_us": str(answer.us),
     }
@@ -130,7 +135,7 @@ class PairStream:
         await self._redis.aclose()
 
     async def _run(self, redis: Redis) -> None:
-        append = redis.register_script(_APPEND)
+        append = redis.register_script(_APPEND % MARK_TTL_S)
         tries = 0
         while True:
             if not self._batch and not self._next_batch():
@@ -138,10 +143,10 @@ class PairStream:
                 await self._wake.wait()
                 continue
             rows = [fields_of(pair) for pair in self._batch]
-            args = [part for row in rows for pair in row.items() for part in pair]
-            head = (self._number, 2 * len(rows[0]), MAXLEN, MARK_TTL_S)
+            head = (self._number, orjson.dumps(list(rows[0])), MAXLEN)
+            values = [value for row in rows for value in row.values()]
             try:
-                await append(keys=[STREAM, self._mark], args=[*head, *args])
+                await append(keys=[STREAM, self._mark], args=[*head, *values])
             except (RedisError, OSError):
                 self.failures += 1
                 await asyncio.sleep(BACKOFF_S[min(tries, len(BACKOFF_S) - 1)])

@@ -10,7 +10,7 @@ from traffic.edge.records import SAMPLE_HEADER
 Headers = tuple[tuple[str, str], ...]
 
 ATTRIBUTES = "envoy.filters.http.ext_proc"
-MARKS = "x-banyan-"
+OURS = (":", "x-banyan-")
 WINDOW_SLACK_BYTES = 64 << 10
 
 
@@ -63,6 +63,7 @@ class TapStream:
         self._response = _Body(settings.cap_bytes)
         self._cluster = self._upstream = ""
         self._started_us = self._status = 0
+        self._told: dict[str, str] = {}
         self._request_headers: Headers = ()
         self._response_headers: Headers = ()
 
@@ -91,11 +92,11 @@ class TapStream:
         attributes = request.attributes[ATTRIBUTES].fields
         self._cluster = attributes["xds.cluster_name"].string_value
         self._upstream = attributes["upstream.address"].string_value
-        self._request_headers = headers_of(request.request_headers.headers)
+        self._request_headers, self._told = self._read(request.request_headers.headers)
 
     def _answered(self, answer: Message) -> bool:
-        self._response_headers = headers_of(answer.headers)
-        status = dict(self._response_headers).get(":status", "")
+        self._response_headers, told = self._read(answer.headers)
+        status = told.get(":status", "")
         self._status = int(status) if status.isdecimal() else 0
         return self._go_on(ended=answer.end_of_stream)
 
@@ -106,8 +107,7 @@ class TapStream:
         return True
 
     def _hand_over(self, *, complete: bool) -> None:
-        known = dict(self._request_headers)
-        if not (sample := known.get(SAMPLE_HEADER)):
+        if not (sample := self._told.get(SAMPLE_HEADER)):
             return
         self._deliver(
             Capture(
@@ -116,12 +116,12 @@ class TapStream:
                 upstream=self._upstream,
                 started_us=self._started_us,
                 ended_us=now_us(),
-                method=known.get(":method", ""),
-                path=known.get(":path", ""),
-                request_headers=self._kept(self._request_headers),
+                method=self._told.get(":method", ""),
+                path=self._told.get(":path", ""),
+                request_headers=self._request_headers,
                 request_body=bytes(self._request.kept),
                 status=self._status,
-                response_headers=self._kept(self._response_headers),
+                response_headers=self._response_headers,
                 response_body=bytes(self._response.kept),
                 complete=complete,
                 truncated=self._response.truncated,
@@ -129,14 +129,22 @@ class TapStream:
             )
         )
 
-    def _kept(self, headers: Headers) -> Headers:
+    def _read(self, headers: Message) -> tuple[Headers, dict[str, str]]:
+        """Split headers into those kept with the capture, and HTTP's and our own.
+
+        Our marks are not the user's, and one of them holds the user's key in clear. Envoy sends
+        values as bytes, and HTTP allows any byte in them.
+        """
+        kept, told = [], {}
         redacted = self._settings.redact_headers
-        # The marks are ours, not the user's, and one of them holds the user's key in clear.
-        return tuple(
-            pair
-            for pair in headers
-            if not pair[0].startswith((":", MARKS)) and pair[0] not in redacted
-        )
+        for header in headers.headers:
+            name = header.key
+            value = header.raw_value.decode("latin-1") or header.value
+            if name.startswith(OURS):
+                told[name] = value
+            elif name not in redacted:
+                kept.append((name, value))
+        return tuple(kept), told
 
 
 class _Body:
@@ -153,14 +161,6 @@ class _Body:
         room = self._cap - len(self.kept)
         self.kept += part.body if len(part.body) <= room else part.body[:room]
         self.truncated = self.truncated or len(part.body) > room
-
-
-def headers_of(headers: Message) -> Headers:
-    """Names and values in order. Envoy sends values as bytes; HTTP allows any byte in them."""
-    return tuple(
-        (header.key, header.raw_value.decode("latin-1") or header.value)
-        for header in headers.headers
-    )
 
 
 def now_us() -> int:
