@@ -48,8 +48,7 @@ def create_app(
     api = FastAPI(
         title="Inference service",
         version="1.0.0",
-        docs_url=None,
-        redoc_url=None,
+        openapi_url=None,  # FastAPI's own route would also take HEAD; ours is below
         redirect_slashes=False,
         lifespan=lifespan,
     )
@@ -64,6 +63,10 @@ def create_app(
     async def readyz(response: Response) -> Health:
         response.status_code = 200 if ready else 503
         return Health(status="ready" if ready else "not_ready", build=build_id)
+
+    @api.get("/openapi.json", response_model=None, include_in_schema=False)
+    async def document() -> dict[str, Any]:
+        return api.openapi()
 
     @api.get("/metrics", response_class=Response, include_in_schema=False)
     async def metrics_text() -> Response:

@@ -1,7 +1,7 @@
 """Users of the example service: `python examples/traffic/generator.py --url URL --rate 100`.
 
 Open loop: each request has its time on an absolute schedule, whatever became of the ones before,
-and its latency counts from that time. Prints one line of JSON every 5 s; SIGTERM ends it at once.
+and its latency counts from that time. Prints one line of JSON every 5 s (`--every`); SIGTERM ends it at once.
 """
 
 import argparse
@@ -16,7 +16,6 @@ import aiohttp
 from requests_pool import Request, build_pool
 from stats import Stats
 
-REPORT_SECONDS = 5.0
 TIMEOUT_SECONDS = 10.0
 MAX_IN_FLIGHT = 1000
 """Requests beyond this are dropped and counted: a stalled service must not kill the sender."""
@@ -54,11 +53,11 @@ class Generator:
         self._keys = user_keys(keys, self._rng)
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def run(self, stop: asyncio.Event) -> None:
+    async def run(self, stop: asyncio.Event, *, every: float) -> None:
         timeout = aiohttp.ClientTimeout(total=TIMEOUT_SECONDS)
         connector = aiohttp.TCPConnector(limit=MAX_IN_FLIGHT, keepalive_timeout=30)
         async with aiohttp.ClientSession(timeout=timeout, connector=connector) as session:
-            reporter = asyncio.create_task(self._report())
+            reporter = asyncio.create_task(self._report(every))
             sender = asyncio.create_task(self._send_on_schedule(session))
             stopping = asyncio.create_task(stop.wait())
             # A sender that dies by a defect must end the program, not leave it running silent.
@@ -116,9 +115,9 @@ class Generator:
             seconds=time.perf_counter() - due,
         )
 
-    async def _report(self) -> None:
+    async def _report(self, every: float) -> None:
         while True:
-            await asyncio.sleep(REPORT_SECONDS)
+            await asyncio.sleep(every)
             print(self.stats.line(), flush=True)
 
 
@@ -129,6 +128,7 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=100.0, help="requests per second")
     parser.add_argument("--keys", type=int, default=4000, help="number of users")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--every", type=float, default=5.0, help="seconds between two lines")
     parser.add_argument(
         "--wide",
         action="store_true",
@@ -136,8 +136,8 @@ def main() -> None:
         help="values up to 100,000 instead of 100; SCENARIO=f32 does the same",
     )
     options = parser.parse_args()
-    if options.rate <= 0 or options.keys < 1:
-        parser.error("--rate and --keys must be positive")
+    if min(options.rate, options.keys, options.every) <= 0:
+        parser.error("--rate, --keys and --every must be positive")
     generator = Generator(
         url=options.url,
         rate=options.rate,
@@ -146,15 +146,15 @@ def main() -> None:
         seed=options.seed,
     )
     with asyncio.Runner(loop_factory=_fast_loop()) as runner:
-        runner.run(_until_signalled(generator))
+        runner.run(_until_signalled(generator, every=options.every))
 
 
-async def _until_signalled(generator: Generator) -> None:
+async def _until_signalled(generator: Generator, *, every: float) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    await generator.run(stop)
+    await generator.run(stop, every=every)
 
 
 def _fast_loop() -> "type[asyncio.AbstractEventLoop] | None":

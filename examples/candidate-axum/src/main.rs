@@ -4,6 +4,7 @@
 //! `FAULT_SLOW_MS` (60). SIGTERM and SIGINT finish the requests under way, for 3 s at most.
 
 mod admin;
+mod body;
 mod contract;
 mod explain;
 mod faults;

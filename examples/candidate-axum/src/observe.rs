@@ -13,7 +13,7 @@ use percent_encoding::percent_decode_str;
 use serde::Serialize;
 
 use crate::refusal::Refusal;
-use crate::Service;
+use crate::{body, Service};
 
 /// Every path and the one method it takes; `HEAD` is not implied, as in legacy.
 pub const ROUTES: [(&str, &str); 6] = [
@@ -72,7 +72,10 @@ pub async fn observe(
 
     let mut response = match admit(&method, &path) {
         Ok(()) => next.run(request).await,
-        Err(refusal) => refusal.into_response(),
+        Err(refusal) => {
+            let _ = body::read(request.into_body()).await; // only so that the caller can listen
+            refusal.into_response()
+        }
     };
     let headers = response.headers_mut();
     headers.insert("x-build-id", service.build_header.clone());

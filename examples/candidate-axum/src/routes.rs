@@ -1,4 +1,4 @@
-//! The routes, and how a body comes in.
+//! The routes.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -9,18 +9,13 @@ use axum::http::{header, HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{middleware, Router};
-use futures_util::StreamExt;
 
 use crate::contract::{
     self, Contract, Health, InferRequest, InferResponse, TransformRequest, TransformResponse,
-    MAX_BODY_BYTES,
 };
 use crate::observe::{milliseconds, observe};
 use crate::refusal::{json, Refusal};
-use crate::{metrics, model, openapi, renamed, Service};
-
-/// So much of a body that is too large is read and dropped: who still writes can't read an answer.
-const DRAIN_BYTES: usize = 16 * MAX_BODY_BYTES;
+use crate::{body, metrics, model, openapi, renamed, Service};
 
 pub fn router(service: Arc<Service>) -> Router {
     Router::new()
@@ -91,26 +86,13 @@ async fn answer<T: Contract + Send + 'static>(
 }
 
 async fn read_json(request: Request) -> Result<Bytes, Refusal> {
-    if !is_json(request.headers()) {
-        return Err(Refusal::unsupported_media_type());
+    let json = is_json(request.headers());
+    let raw = body::read(request.into_body()).await;
+    if json {
+        raw
+    } else {
+        Err(Refusal::unsupported_media_type())
     }
-    let mut chunks = request.into_body().into_data_stream();
-    let mut body = Vec::new();
-    let mut size = 0;
-    while let Some(chunk) = chunks.next().await {
-        // The caller is gone in the middle of its body: nobody reads this answer.
-        let chunk = chunk.map_err(|_| Refusal::malformed_json())?;
-        size += chunk.len();
-        if size <= MAX_BODY_BYTES {
-            body.extend_from_slice(&chunk);
-        } else if size > DRAIN_BYTES {
-            break;
-        }
-    }
-    if size > MAX_BODY_BYTES {
-        return Err(Refusal::body_too_large());
-    }
-    Ok(body.into())
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
