@@ -28,7 +28,8 @@ class Outcome:
     `cause` is "" for a match, the kind of the first difference for a mismatch, and otherwise the
     reason in one word: `legacy_failed`, `body_too_large`, `encoded_body`, `not_decodable`,
     `duplicate_key`, `too_deep`. `differences` holds a few of each signature, `total` counts all.
-    `max_distance` is the largest distance between two compared finite numbers, None without any.
+    `max_distance` is the largest distance between two compared finite numbers, None without any
+    and for answers with equal bytes, which are not parsed.
     """
 
     kind: OutcomeKind

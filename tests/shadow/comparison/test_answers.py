@@ -79,6 +79,7 @@ def test_texts_are_compared_as_bytes():
         (b'{"a":1,"a":2}', b'{"a":2}'),
         (b'{"a":2}', b'{"a":1,"a":2}'),
         (b'{"a":1,"a":2}', b'{"a":3}'),
+        (b'{"a":"' + b"x" * 999 + b'","b":1,"b":2}', b'{"a":"' + b"x" * 999 + b'","b":2}'),
         (b'{"x":{"a":1,"\\u0061":2}}', b'{"x":{"a":2}}'),
         (b'{"a":"1:2","a":"x:y"}', b'{"a":"x:y"}'),
         (b'{"latency_ms":{"a":1,"a":2}}', b'{"latency_ms":{"a":1}}'),
@@ -111,6 +112,12 @@ def test_a_deep_document_with_a_difference_above_is_a_mismatch():
     deep = b"[" * 250 + b"]" * 250
     found = outcome(b'{"a":1,"b":' + deep + b"}", b'{"a":2,"b":' + deep + b"}")
     assert kinds(found) == ["number"]
+
+
+def test_a_deep_document_before_a_difference_is_uncomparable():
+    deep = b"[" * 250 + b"]" * 250
+    found = outcome(b'{"b":' + deep + b"}", b'{"b":' + deep + b',"c":1}')
+    assert (found.kind, found.cause) == ("uncomparable", "too_deep")
 
 
 def test_deep_nesting_beside_nan_does_no_harm():

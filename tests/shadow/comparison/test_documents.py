@@ -148,6 +148,26 @@ def test_differences_are_capped_and_counted():
     assert (len(found.differences), found.total) == (MAX_DIFFERENCES, 200)
 
 
+ROWS = {
+    "type": (1, "1"),
+    "not_finite": (1, float("nan")),
+    "value": ("x", "y"),
+    "length": ([1], []),
+    "missing": ({"a": 1}, {}),
+    "unexpected": ({}, {"a": 1}),
+    "number": (1, 2),
+}
+
+
+@pytest.mark.parametrize("kind", ROWS)
+def test_every_kind_is_capped_counted_and_described(kind):
+    legacy, candidate = ROWS[kind]
+    found = outcome([legacy, "x"] * 30, [candidate, "x"] * 30)
+    assert (set(kinds(found)), found.total) == ({kind}, 30)
+    assert len(found.differences) == MAX_PER_SIGNATURE
+    assert found.differences[0].describe().startswith("$[0]")
+
+
 @pytest.mark.parametrize("mixed", [["a"], [[1]], [{"x": 1}], [None]])
 def test_mixed_lists_are_walked_element_by_element(mixed):
     rest = [1.5] * 20
