@@ -270,7 +270,9 @@ def read_place(value: object, which: str) -> Place:
         raise BrokenRuleError(f"`{which}` is not a place")
     phase, step, weight = value.get("phase"), value.get("step"), value.get("weight")
     held, version = value.get("held", False), value.get("version")
-    _require(isinstance(phase, str) and phase in WEIGHTS, f"`{which}` has the unknown phase {phase!r}")
+    _require(
+        isinstance(phase, str) and phase in WEIGHTS, f"`{which}` has the unknown phase {phase!r}"
+    )
     _require(_is_int(weight), f"`{which}` has no whole weight")
     _require(_is_int(version), f"`{which}` has no version")
     _require(step is None or _is_int(step), f"`{which}` has no whole step")
@@ -356,6 +358,7 @@ class Replay:
     3. A move raises the version by one, so there is one decision for each version.
     4. The weight moves by promote, override and roll back only; every verb has its direction.
     5. A promotion toward the candidate names the verdicts it rested on, all PASS, or an override.
+    6. Only the place where a migration stands comes into effect.
     Denied attempts move nothing. Actions it doesn't know are counted, and must move nothing either.
     """
 
@@ -385,6 +388,12 @@ class Replay:
             self.unknown[action] += 1
         if subject == "migration" and "to" in body:
             self._take_move(verb, body)
+        elif verb == "in_effect":
+            self._compare(body)
+
+    def _compare(self, body: Mapping[str, Any]) -> None:
+        slug, place = str(body.get("migration")), read_place(body.get("place"), "place")
+        _require(place == self.places.get(slug), f"{slug} did not stand at that place")
 
     def _take_move(self, verb: str, body: Mapping[str, Any]) -> None:
         slug, now = str(body.get("migration")), read_place(body["to"], "to")

@@ -49,6 +49,10 @@ def _rows(sql: str) -> list[tuple[str, str]]:
 
 
 def _run(statements: list[str]) -> None:
+    if connection.vendor == "postgresql":
+        # PostgreSQL alters no table while a deferred foreign key is yet to be checked.
+        settled = ["SET CONSTRAINTS ALL IMMEDIATE", "SET CONSTRAINTS ALL DEFERRED"]
+        statements = [*settled, *statements]
     with transaction.atomic(), connection.cursor() as cursor:
         for sql in statements:
             cursor.execute(sql)

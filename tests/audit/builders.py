@@ -36,7 +36,7 @@ LIFE: tuple[dict[str, Any], ...] = (
     move("create", None, DRAFT),
     move("start", DRAFT, DUAL_RUN),
     move("promote", DUAL_RUN, AT_5, verdicts=PASSED),
-    move("in_effect", AT_5, AT_5),
+    {"action": "migration:in_effect", "migration": "embeddings", "place": AT_5},
     move("promote", AT_5, AT_25, verdicts=PASSED),
     {"action": "migration:denied", "migration": "embeddings", "reason": "not an operator"},
     {"action": "token:issue", "subject": "pipeline"},

@@ -71,7 +71,8 @@ def test_the_log_begins_with_its_id_and_each_entry_follows_the_one_before():
     assert genesis.data["log_id"] == queries.log_id()
     assert (entry.seq, entry.prev) == (2, genesis.hash)
     assert (entry.actor, entry.subject, entry.at) == ("user:ada", "embeddings", NOW)
-    assert (queries.head().seq, queries.head().hash) == (2, entry.hash)
+    assert queries.head() == (2, entry.hash)
+    assert str(LedgerHead.objects.get()) == f"2:{entry.hash}"
 
 
 @pytest.mark.django_db

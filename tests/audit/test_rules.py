@@ -110,6 +110,8 @@ def promote(was=DUAL_RUN, now=AT_5, **more):
         ("only full", [*BEGUN, move("decommission", DUAL_RUN, {**FULL, "version": 2})]),
         ("only dual_run", [*LIFE[:4], move("abandon", AT_5, place("abandoned", version=3))]),
         ("moves nothing", [*BEGUN, move("in_effect", DUAL_RUN, {**AT_5})]),
+        ("did not stand", [*BEGUN, LIFE[3]]),
+        ("not a place", [*BEGUN, {**LIFE[3], "place": None}]),
         ("moves nothing", [*BEGUN, move("retune", DUAL_RUN, {**AT_5})]),
     ],
 )

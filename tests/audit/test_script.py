@@ -1,5 +1,6 @@
 """The verifier as an auditor runs it: one copied file, nothing of Banyan beside it."""
 
+import io
 import shutil
 import subprocess
 import sys
@@ -14,22 +15,31 @@ WHOLE = log()
 
 
 @pytest.fixture
-def run(tmp_path):
-    script = shutil.copy(verify_audit.__file__, tmp_path)
+def run(tmp_path, capsys, monkeypatch):
+    """Call the verifier in this process; returns its exit code and all that it printed."""
 
     def call(lines, *arguments, through_stdin=False):
         path = tmp_path / "ledger.jsonl"
         path.write_bytes(b"".join(lines))
-        done = subprocess.run(
-            [sys.executable, "-I", "-S", script, "-" if through_stdin else path, *arguments],
-            input=path.read_bytes() if through_stdin else b"",
-            cwd=tmp_path,
-            capture_output=True,
-            check=False,
-        )
-        return done.returncode, (done.stdout + done.stderr).decode()
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(path.read_bytes())))
+        code = verify_audit.main(["-" if through_stdin else str(path), *arguments])
+        return code, "".join(capsys.readouterr())
 
     return call
+
+
+@pytest.mark.parametrize(("damage", "code"), [(b"ada", 0), (b"eve", 1)])
+def test_the_file_runs_alone_on_a_bare_interpreter(tmp_path, damage, code):
+    script = shutil.copy(verify_audit.__file__, tmp_path)
+    lines = [line.replace(b"ada", damage) for line in export(WHOLE)]
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", script, "-"],
+        input=b"".join(lines),
+        cwd=tmp_path,
+        capture_output=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (code, b"")
 
 
 @pytest.mark.parametrize("through_stdin", [False, True])
@@ -70,7 +80,9 @@ def test_what_is_no_export_exits_2(run, content):
 def test_a_missing_file_or_a_malformed_head_exits_2(run, tmp_path, capsys):
     assert verify_audit.main([str(tmp_path / "nowhere.jsonl")]) == 2
     assert "unreadable" in capsys.readouterr().err
-    assert run(export(WHOLE), "--head", "12")[0] == 2
+    with pytest.raises(SystemExit) as exit_:
+        run(export(WHOLE), "--head", "12")
+    assert exit_.value.code == 2
 
 
 def test_it_imports_the_standard_library_only():
