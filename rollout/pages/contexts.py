@@ -23,7 +23,7 @@ class NavItem:
 
 @dataclass(frozen=True, slots=True)
 class Nav:
-    """The list in sidebar and drawer; `more` were left out, `carrying` have users on the candidate."""
+    """The list in sidebar and drawer; `more` were left out, `carrying` serve users."""
 
     items: tuple[NavItem, ...]
     more: int
@@ -321,6 +321,7 @@ class Shadow:
     sample: Sample | None
     sample_empty: str
     accounts: tuple[Account, ...]
+    query: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -467,6 +468,7 @@ class Audit:
     older_url: str
     export_url: str
     verify_url: str
+    newer_count_url: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -515,7 +517,6 @@ class Dialog:
     busy: str
     consequence: str
     version: int
-    key: str
     reason: str = ""
     error: str = ""
     error_field: str = ""

@@ -61,6 +61,11 @@ def per_second(value: float | None) -> str:
     return f"{value:,.1f}" if value < 10 else f"{value:,.0f}"  # noqa: PLR2004
 
 
+def times(factor: float) -> str:
+    """Say a factor: 3.9 with the multiplication sign."""
+    return f"{factor:.1f}\N{MULTIPLICATION SIGN}"
+
+
 def duration(seconds: float) -> str:
     """Say a length of time with its two largest units: 3 h 10 min, 2 min 28 s, 45 s."""
     s = max(0, round(seconds))

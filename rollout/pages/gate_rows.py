@@ -1,0 +1,198 @@
+"""The gates card: what was measured, against which limit, and what is still missing."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import tzinfo
+
+from judge.evidence import Evidence
+from rollout.gates import CHECKLIST_GROUP, STEP_GROUP, GateResult
+from rollout.pages import words
+from rollout.pages.charts import Interval, interval_chart
+from rollout.pages.contexts import (
+    NO_CHART,
+    GateGroup,
+    GateRow,
+    Gates,
+    Html,
+    MiniGate,
+    RouteEvidence,
+)
+from rollout.pages.states import NO_DATA, Said, said_of, target_words
+from rollout.queries import MigrationView
+
+URGENCY = ("fail", "err", "stale", "inc", "col", "pass", "none")
+LEADS = {
+    "fail": "Why it failed.",
+    "err": "Why it cannot be judged.",
+    "inc": "Why inconclusive.",
+    "col": "What it waits for.",
+    "stale": "Why no data.",
+}
+HEADROOM = 1.3
+
+
+def gates_card(view: MigrationView, zone: tzinfo) -> Gates:
+    """Build the card for the next place: Checklist and This step, what is not passing first."""
+    required = [r for r in view.gates if r.required]
+    passing = sum(1 for r in required if not r.blocks)
+    following = view.following
+    return Gates(
+        title=f"Gates for {target_words(following)}" if following else "Gates",
+        summary=f"{passing} of {len(required)} pass",
+        measured=f"Measured {words.clock(view.now, zone, seconds=True)}"
+        if view.migration.shadow_since
+        else "",
+        groups=tuple(
+            _group(key, title, [r for r in view.gates if r.group == key])
+            for key, title in ((CHECKLIST_GROUP, "Checklist, 7"), (STEP_GROUP, "This step"))
+        ),
+    )
+
+
+def _group(key: str, title: str, results: Sequence[GateResult]) -> GateGroup:
+    rows = sorted((gate_row(r) for r in results), key=lambda row: URGENCY.index(row.status))
+    unmeasured = sum(1 for row in rows if row.status == "none")
+    note = f"{unmeasured} not measured yet" if unmeasured else ""
+    return GateGroup(key=key, title=title, note=note, rows=tuple(rows))
+
+
+def gate_row(result: GateResult) -> GateRow:
+    """Build one row; a gate that is needed and does not pass opens itself."""
+    evidence = result.evidence
+    state = said_of(evidence)
+    value, limit = _measured(result, state)
+    opened = result.blocks
+    asked = "" if result.required else ", not asked for by this policy"
+    detail = _detail(result) + asked
+    return GateRow(
+        key=result.key,
+        name=result.title,
+        detail=detail,
+        value=value,
+        limit=limit,
+        status=state.status,
+        word=state.word,
+        chart=_chart(result, state),
+        open=opened,
+        lead=LEADS.get(state.status, "") if opened else "",
+        sentence=evidence.sentence if opened else "",
+        progress=_progress(evidence) if opened and state.status in {"col", "inc"} else None,
+        progress_title=f"{_progress(evidence):.0f}% of the evidence needed",
+        progress_text=_needed(evidence),
+        routes=_routes(result) if opened else (),
+    )
+
+
+def mini_gate(result: GateResult) -> MiniGate:
+    """Build a gate's line in a dialog."""
+    state = said_of(result.evidence)
+    value, limit = _measured(result, state)
+    return MiniGate(
+        name=result.title, value=", ".join(filter(None, (value, limit))), status=state.status
+    )
+
+
+def _progress(evidence: Evidence) -> float:
+    # Never shown as complete while something is missing.
+    return min(99.0, max(0.0, 100 * evidence.progress))
+
+
+def _needed(evidence: Evidence) -> str:
+    parts = [evidence.needed_text] if evidence.needed_text else []
+    if evidence.eta_s:
+        parts.append(f"about {words.duration(evidence.eta_s)} left")
+    elif evidence.eta_s is None and evidence.n:
+        parts.append("not at the current rate")
+    return ", ".join(parts)
+
+
+def _detail(result: GateResult) -> str:
+    evidence = result.evidence
+    if result.key == "discrepancy" and evidence.n:
+        return f"{words.count(evidence.n)} pairs compared, {words.count(evidence.k)} differ"
+    return result.measured
+
+
+def _measured(result: GateResult, state: Said) -> tuple[str, str]:
+    """Return value and limit in the gate's own words."""
+    read = _READERS.get(result.key)
+    if read is None or state.status == "none":
+        return "", ""
+    return read(result.evidence)
+
+
+def _rate(evidence: Evidence) -> tuple[str, str]:
+    limit = f"limit {words.rate(evidence.limit)}"
+    if not evidence.n or evidence.upper is None:
+        return "no data", limit
+    return f"≤ {words.rate(evidence.upper)}", limit
+
+
+def _share(evidence: Evidence) -> tuple[str, str]:
+    keys = f"of {words.count(evidence.n)} keys" if evidence.n else ""
+    return (words.rate(evidence.value) if evidence.value is not None else "no data"), keys
+
+
+def _counted(evidence: Evidence) -> tuple[str, str]:
+    if evidence.value is None:
+        return "no data", ""
+    return f"{evidence.value:.0f} of {evidence.n}", "all must accept"
+
+
+def _time(evidence: Evidence) -> tuple[str, str]:
+    if evidence.value is None:
+        return "not begun", ""
+    asked = f"of {words.duration(evidence.limit)}" if evidence.limit else "no bake time asked"
+    return words.duration(evidence.value), asked
+
+
+_READERS: Mapping[str, Callable[[Evidence], tuple[str, str]]] = {
+    "discrepancy": _rate,
+    "split": _share,
+    "proxies": _counted,
+    "bake": _time,
+}
+
+
+def _chart(result: GateResult, state: Said) -> Html:
+    if result.key != "discrepancy":
+        return NO_CHART
+    return rate_interval(result.evidence, state)
+
+
+def rate_interval(evidence: Evidence, state: Said) -> Html:
+    """Draw a rate with its bounds against its limit; nothing without data."""
+    value, upper = evidence.value, evidence.upper
+    if not evidence.n or value is None or upper is None:
+        return NO_CHART
+    top = max(evidence.limit * HEADROOM, min(value * HEADROOM, 1.0))
+    low = evidence.lower if evidence.lower is not None else 0.0
+    label = f"{words.rate(value)}, at most {words.rate(upper)}, limit {words.rate(evidence.limit)}"
+    status = {"col": "inc", "err": "fail", "stale": "inc"}.get(state.status, state.status)
+    drawn = interval_chart(
+        Interval(low=low, middle=value, high=upper, limit=evidence.limit),
+        axis=(0.0, top),
+        status=status,
+        label=label,
+    )
+    return Html(drawn)
+
+
+def _routes(result: GateResult) -> tuple[RouteEvidence, ...]:
+    rows = []
+    for name, evidence in result.routes:
+        state = said_of(evidence) if evidence.n else NO_DATA
+        rows.append(
+            RouteEvidence(
+                route=name,
+                compared=words.count(evidence.n),
+                mismatched=words.count(evidence.k),
+                bound=f"≤ {words.rate(evidence.upper)}"
+                if evidence.n and evidence.upper is not None
+                else "no data",
+                chart=rate_interval(evidence, state),
+                status=state.status,
+                word=state.word,
+                note=_needed(evidence) if state.status in {"col", "inc", "stale"} else "",
+            )
+        )
+    return tuple(rows)
