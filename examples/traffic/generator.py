@@ -1,7 +1,8 @@
 """Users of the example service: `python examples/traffic/generator.py --url URL --rate 100`.
 
 Open loop: each request has its time on an absolute schedule, whatever became of the ones before,
-and its latency counts from that time. Prints one line of JSON every 5 s (`--every`); SIGTERM ends it at once.
+and its latency counts from that time. Prints one line of JSON every 5 s (`--every`); SIGTERM ends
+it at once.
 """
 
 import argparse

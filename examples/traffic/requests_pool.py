@@ -8,7 +8,7 @@ import json
 import math
 import random
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from wrong_requests import WrongRequest, wrong_requests
 
@@ -21,15 +21,14 @@ NARROW, WIDE = 100.0, 100_000.0
 DISTINCT = 400
 WRONG_SHARE = 0.01
 
-Problem = dict[str, Any]
-
 
 @dataclass(frozen=True, slots=True)
 class Request:
     """One request, and what the right answer to it is.
 
-    `expected`: for a valid request the numbers of the answer as float64 (`output` or `outputs`,
-    to be met within 1e-4 while values are narrow); for a wrong one the whole JSON body.
+    `expected` holds the fields of the answer that are settled: the numbers as float64, to be met
+    within 1e-4 while values are narrow, and for a wrong request the whole error. An answer may
+    have more fields (`latency_ms`, `version`).
     """
 
     method: str
@@ -38,8 +37,7 @@ class Request:
     body: bytes
     valid: bool
     status: int
-    expected: list[float] | Problem
-    answer_field: Literal["output", "outputs", "error"]
+    expected: dict[str, Any]
 
 
 def build_pool(seed: int = 1, *, wide: bool = False, distinct: int = DISTINCT) -> list[Request]:
@@ -69,24 +67,9 @@ def _values(rng: random.Random, magnitude: float) -> list[float]:
     return [round(rng.uniform(-magnitude, magnitude), 4) for _ in range(vector_length(rng))]
 
 
-def _valid(path: str, body: dict[str, Any], expected: list[float]) -> Request:
-    raw = json.dumps(body, separators=(",", ":")).encode()
-    field: Literal["output", "outputs"] = "output" if path == "/infer" else "outputs"
-    return Request(
-        method="POST",
-        path=path,
-        content_type="application/json",
-        body=raw,
-        valid=True,
-        status=200,
-        expected=expected,
-        answer_field=field,
-    )
-
-
 def _transform_request(rng: random.Random, magnitude: float) -> Request:
     values = _values(rng, magnitude)
-    return _valid("/infer", {"input": values}, [x * 2 + 0.1 for x in values])
+    return _valid("/infer", {"input": values}, {"output": [x * 2 + 0.1 for x in values]})
 
 
 def _infer_request(rng: random.Random, magnitude: float) -> Request:
@@ -99,7 +82,19 @@ def _infer_request(rng: random.Random, magnitude: float) -> Request:
     if temperature is not None:
         body["temperature"] = temperature
     scores = sorted(((x * 2 + 0.1) / (temperature or 1.0) for x in values), reverse=True)
-    return _valid("/v1/infer", body, scores[: top_k or 5])
+    return _valid("/v1/infer", body, {"model": body["model"], "outputs": scores[: top_k or 5]})
+
+
+def _valid(path: str, body: dict[str, Any], expected: dict[str, Any]) -> Request:
+    return Request(
+        method="POST",
+        path=path,
+        content_type="application/json",
+        body=json.dumps(body, separators=(",", ":")).encode(),
+        valid=True,
+        status=200,
+        expected=expected,
+    )
 
 
 def _wrong(row: WrongRequest) -> Request:
@@ -111,5 +106,4 @@ def _wrong(row: WrongRequest) -> Request:
         valid=False,
         status=row.status,
         expected=row.answer,
-        answer_field="error",
     )

@@ -47,7 +47,8 @@ def first_line(output: Path) -> dict[str, Any]:
     while time.monotonic() < deadline:
         lines = output.read_text().splitlines(keepends=True)
         if lines and lines[0].endswith("\n"):
-            return json.loads(lines[0])
+            line: dict[str, Any] = json.loads(lines[0])
+            return line
         time.sleep(0.05)
     raise AssertionError("no line after 15 s")
 
