@@ -108,8 +108,8 @@ def _compare_json(a: bytes, b: bytes, rules: Rules) -> Outcome:
 def _explain(
     a: bytes,
     b: bytes,
-    legacy: Any,  # noqa: ANN401 - any JSON value
-    candidate: Any,  # noqa: ANN401
+    legacy: Any,
+    candidate: Any,
     rules: Rules,
 ) -> Outcome:
     if bodies.has_more_members(a, count_members(legacy)) or bodies.has_more_members(

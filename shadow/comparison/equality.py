@@ -36,7 +36,7 @@ class Equality:
         self.ignored = [0, 0]
         self.wide = False
 
-    def same(self, a: Any, b: Any, ignore: Ignore | None, depth: int = 0) -> bool:  # noqa: ANN401
+    def same(self, a: Any, b: Any, ignore: Ignore | None, depth: int = 0) -> bool:
         kind = type(a)
         if kind is float or kind is int:
             return (type(b) is float or type(b) is int) and self._numbers(a, b)
@@ -71,7 +71,10 @@ class Equality:
         self.members += len(a)
         for name, value in a.items():
             other = b.get(name, _MISSING)
-            if other is _MISSING or not self.same(value, other, None, depth):
+            if type(value) is str:  # half of all members: worth sparing the call
+                if value != other:
+                    return False
+            elif other is _MISSING or not self.same(value, other, None, depth):
                 return False
         return True
 
@@ -116,7 +119,7 @@ class Equality:
                 return False
         return True
 
-    def _element(self, a: Any, b: Any, ignore: Ignore | None, depth: int) -> bool:  # noqa: ANN401
+    def _element(self, a: Any, b: Any, ignore: Ignore | None, depth: int) -> bool:
         if ignore is not None and ignore.whole:
             self.ignored[0] += count_members(a)
             self.ignored[1] += count_members(b)

@@ -42,8 +42,8 @@ class Report:
 
     def walk(
         self,
-        a: Any,  # noqa: ANN401 - any JSON value
-        b: Any,  # noqa: ANN401
+        a: Any,
+        b: Any,
         ignore: Ignore | None,
         path: Path = (),
     ) -> None:

@@ -59,7 +59,7 @@ def test_a_document_does_not_differ_from_itself(document, rules):
 
 
 @given(near_pairs(), st.sampled_from([Rules(), RULES, Rules(atol=0), Rules(atol=2.0)]))
-@settings(max_examples=300)
+@settings(max_examples=150)
 def test_the_fast_answer_and_the_report_agree(pair, rules):
     report = Report(rules)
     report.walk(*pair, rules.tree)
@@ -126,7 +126,7 @@ answers = st.builds(Answer, st.sampled_from([0, 200, 404, 500]), headers, anythi
 
 
 @given(answers, answers, st.sampled_from([Rules(), RULES]))
-@settings(max_examples=500)
+@settings(max_examples=200)
 def test_no_bytes_make_it_raise(legacy, candidate, rules):
     found = compare(legacy, candidate, rules)
     assert found.kind in {"match", "mismatch", "uncomparable", "excluded"}
@@ -134,7 +134,7 @@ def test_no_bytes_make_it_raise(legacy, candidate, rules):
 
 
 @given(st.one_of(anything, anything.map(lambda body: b'{"a":' + body + b"}")), answers)
-@settings(max_examples=300)
+@settings(max_examples=150)
 def test_no_bytes_make_it_raise_between_two_living_sides(body, candidate):
     for head in ((), JSON):
         compare(Answer(200, head, body), Answer(200, head, candidate.body), Rules())
