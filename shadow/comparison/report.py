@@ -129,21 +129,20 @@ class Report:
         return [int(index) for index in different[:MAX_PER_SIGNATURE]]
 
 
+_TYPE_NAMES = {
+    dict: "object",
+    list: "array",
+    str: "string",
+    int: "number",
+    float: "number",
+    bool: "boolean",
+    type(None): "null",
+}
+
+
 def type_name(value: object) -> str:
     """Return the JSON type of a parsed value; every number is one type."""
-    match value:
-        case None:
-            return "null"
-        case bool():
-            return "boolean"
-        case int() | float():
-            return "number"
-        case str():
-            return "string"
-        case list():
-            return "array"
-        case _:
-            return "object"
+    return _TYPE_NAMES[type(value)]
 
 
 def show(path: Path) -> str:
