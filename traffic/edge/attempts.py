@@ -1,7 +1,7 @@
 """Access records read as attempts: who tried, did it fail, how long did it take. Pure."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from traffic.edge.records import AccessRecord
 from traffic.edge.topology import USER_ARMS, Topology
@@ -50,6 +50,21 @@ def attempt_of(record: AccessRecord, topology: Topology) -> Attempt | None:
         shed=shed,
         latency_us=math.inf if failed or client_left(record) else record.duration_us,
     )
+
+
+def with_cluster(record: AccessRecord, topology: Topology) -> AccessRecord:
+    """Return a copy's record with its cluster; Envoy leaves it out when it had to refuse the copy.
+
+    The copy's mark tells its side. Where several splits have one, so does its declared route.
+    """
+    if record.cluster or not record.copy:
+        return record
+    for cluster, (split, _) in topology.arms.items():
+        if cluster == f"{split}/{record.copy}" and topology.declares(
+            split, record.method, record.path
+        ):
+            return replace(record, cluster=cluster)
+    return record
 
 
 def _speaks_for_user(record: AccessRecord) -> bool:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from traffic.edge import h2
+from traffic.edge.attempts import with_cluster
 from traffic.edge.book import Book
 from traffic.edge.joiner import Joiner, Limits
 from traffic.edge.records import WINDOW_BYTES, AccessRecord, RecordStream
@@ -155,8 +156,9 @@ class Collector:
 
     def _recorded(self, records: Iterable[AccessRecord]) -> None:
         now, monotonic = time.time(), time.monotonic()
-        for record in records:
+        for told in records:
             self._records += 1
+            record = with_cluster(told, self._joiner.topology)
             self._book.record(record, now=now)
             self._joiner.record(record, now=monotonic)
 

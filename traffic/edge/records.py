@@ -8,6 +8,7 @@ from traffic.edge.protos import Message, RequestMethod, StreamAccessLogsMessage,
 
 KEY_HEADER = "x-banyan-key"
 SAMPLE_HEADER = "x-banyan-sample"
+COPY_HEADER = "x-banyan-shadow"
 MICROS = 1_000_000
 WINDOW_BYTES = 1 << 20
 
@@ -22,7 +23,7 @@ class AccessRecord:
 
     Times are µs since 1970, durations µs. `status` 0 is no answer. `route` is what was intended
     (empty on copies), `cluster` who really answered. `attempts` and `details` (Envoy's reason for
-    the status) are known on edge records only.
+    the status) are known on edge records only. `copy` is the mark of a copy, as "legacy-shadow".
     """
 
     log: Log
@@ -36,6 +37,7 @@ class AccessRecord:
     attempts: int = 0
     sample: str = ""
     key: str = ""
+    copy: str = ""
     method: str = ""
     path: str = ""
 
@@ -58,6 +60,7 @@ def record_of(log: Log, entry: Message) -> AccessRecord:
         attempts=common.upstream_request_attempt_count,
         sample=headers.get(SAMPLE_HEADER, ""),
         key=headers.get(KEY_HEADER, ""),
+        copy=headers.get(COPY_HEADER, ""),
         method=_METHODS.get(request.request_method, ""),
         path=request.path,
     )

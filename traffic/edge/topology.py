@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from traffic.envoy.rules import RouteRuleDoc, match_route
+from traffic.envoy.rules import OTHER_ROUTE, RouteRuleDoc, match_route
 
 LEGACY, CANDIDATE = "legacy", "candidate"
 CANDIDATE_SHADOW, LEGACY_SHADOW = "candidate_shadow", "legacy_shadow"
@@ -75,6 +75,10 @@ class Topology:
     def route(self, split: str, method: str, path: str) -> str:
         """Return the declared route of a request, or "other"."""
         return match_route(self.rules, method, path, split=split)
+
+    def declares(self, split: str, method: str, path: str) -> bool:
+        """Whether a rule of the split names this request."""
+        return self.route(split, method, path) != OTHER_ROUTE
 
     def slow_limits(self, split: str, route: str) -> SlowLimits:
         """Thresholds in µs by name (p50, p95, p99), empty when the step has none."""

@@ -1,6 +1,7 @@
 """The collector's reports, without Envoy: what is told, acknowledged, spooled, and told again."""
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from tests.traffic.edge import rig
@@ -37,6 +38,15 @@ def test_a_report_holds_closed_blocks_until_they_are_acknowledged(tmp_path: Path
         assert [row["sampled"] for row in part.taps] == [1]
     target.acknowledge(2)
     assert target.drain_report(3, later).blocks == []
+
+
+def test_a_copy_that_envoy_refused_is_known_by_its_mark(tmp_path: Path) -> None:
+    target = collector(tmp_path)
+    flags = frozenset({"upstream_overflow"})
+    refused = attempt("", status=0, flags=flags, copy="candidate-shadow", **just_now())
+    feed(target, replace(refused, cluster="", route=""))
+    (block,) = target.drain_report(1, time.time() + 10).blocks
+    assert (block["arm"], block["shed"], block["requests"]) == ("candidate_shadow", 1, 0)
 
 
 async def test_blocks_of_an_earlier_run_are_reported_under_its_boot(tmp_path: Path) -> None:

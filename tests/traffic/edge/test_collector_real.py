@@ -4,18 +4,17 @@ import asyncio
 import random
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 
 import pytest
+import uvloop
 from aiohttp import ClientSession, web
 
 from tests.traffic.edge import rig
 from traffic.edge.collector import Collector, ReportPart
 
 pytestmark = [pytest.mark.real, pytest.mark.enable_socket]
-
-Post = Callable[[bytes, str], Awaitable[tuple[int, bytes]]]
 
 
 def echo(name: bytes, seen: dict[bytes, bytes] | None = None) -> rig.Handler:
@@ -69,9 +68,15 @@ async def send_all(address: str, payloads: list[bytes], *, at_once: int = 8) -> 
         return await asyncio.gather(*(one(*item) for item in enumerate(payloads)))
 
 
-async def test_every_request_becomes_a_pair_with_the_bytes_that_the_user_sent(
-    tmp_path: Path,
+# The edge runs on uvloop; nothing may depend on it.
+@pytest.mark.parametrize("run", [asyncio.run, uvloop.run], ids=["asyncio", "uvloop"])
+def test_every_request_becomes_a_pair_with_the_bytes_that_the_user_sent(
+    tmp_path: Path, run: Callable[[Coroutine[None, None, None]], None]
 ) -> None:
+    run(every_request_becomes_a_pair(tmp_path))
+
+
+async def every_request_becomes_a_pair(tmp_path: Path) -> None:
     payloads = bodies(200)
     async with (
         rig.redis_server(tmp_path / "redis") as url,
@@ -195,6 +200,64 @@ async def test_full_candidate_gives_reverse_pairs_and_fallbacks_are_never_compar
             arms[block["arm"]] += block["requests"]
             assert block["arm"] != "legacy"
     assert arms == {"candidate": 20, "legacy_shadow": 20}
+
+
+async def test_bodies_beyond_the_cap_reach_the_user_whole_and_their_pair_cut(
+    tmp_path: Path,
+) -> None:
+    async def grows(request: web.Request) -> web.Response:
+        body = await request.read()
+        return web.Response(body=body * 3 if body.startswith(b"grow") else b"short")
+
+    large = b"grow" + bytes(200_000)
+    asking = b"ask" + bytes(800_000)
+    async with (
+        rig.redis_server(tmp_path / "redis") as url,
+        rig.serving(grows, grows) as (legacy, candidate),
+    ):
+        split = rig.plan(legacy, candidate, noise_tth=0)
+        collector = Collector(tmp_path, url, "boot-1")
+        collector.configure(rig.snapshot(split))
+        await collector.start()
+        async with rig.envoy(tmp_path, split) as address, ClientSession() as session:
+            for body, answer in ((large, large * 3), (asking, b"short")):
+                async with session.post(address + "/infer", data=body) as response:
+                    assert await response.read() == answer
+            await until(lambda: collector.stats()["pairs_written"] == 2)
+            part = await report(collector, sampled=2)
+        await collector.stop()
+        cut, asked = await rig.pairs_in(url)
+
+    assert (cut["req_body"], cut["flags"]) == (large, b'["truncated_a","truncated_b"]')
+    assert len(cut["a_body"]) == len(cut["b_body"]) == 262_144
+    assert (asked["a_body"], asked["b_body"]) == (b"short", b"short")
+    assert (asked["req_body"], asked["flags"]) == (asking[:262_144], b'["truncated_request"]')
+    assert sum(row["truncated"] for row in part.taps) == 1
+    assert sum(row["pairs"] for row in part.taps) == 1
+
+
+async def test_copies_beyond_the_breaker_are_shed_and_no_errors(tmp_path: Path) -> None:
+    async def slow(request: web.Request) -> web.Response:
+        await request.read()
+        await asyncio.sleep(0.3)
+        return web.Response(body=b"C")
+
+    async with rig.serving(echo(b"L"), slow) as (legacy, candidate):
+        split = rig.plan(legacy, candidate, noise_tth=0, shadow_max_requests=1)
+        collector = Collector(tmp_path, None, "boot-1")
+        collector.configure(rig.snapshot(split))
+        await collector.start()
+        async with rig.envoy(tmp_path, split) as address:
+            assert set(await send_all(address, [b"x"] * 12, at_once=12)) == {200}
+            part = await report(collector, sampled=12)
+        await collector.stop()
+
+    copies = [block for block in part.blocks if block["arm"] == "candidate_shadow"]
+    shed = sum(block["shed"] for block in copies)
+    assert shed > 0
+    assert sum(row["shed"] for row in part.taps) >= shed
+    assert sum(block["requests"] for block in copies) == 12 - shed
+    assert sum(block["errors"] for block in copies) == 0
 
 
 @pytest.mark.parametrize("fault", ["stopped", "hung"])

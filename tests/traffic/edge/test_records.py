@@ -19,6 +19,7 @@ def entry() -> HTTPAccessLogEntry:
     made.request.path = "/infer?x=1"
     made.request.request_headers["x-banyan-sample"] = "m1"
     made.request.request_headers["x-banyan-key"] = "anna"
+    made.request.request_headers["x-banyan-shadow"] = "legacy-shadow"
     made.response.response_code.value = 504
     made.response.response_code_details = "response_timeout"
     return made
@@ -48,6 +49,7 @@ def test_a_record_keeps_what_the_edge_needs_in_microseconds() -> None:
             attempts=2,
             sample="m1",
             key="anna",
+            copy="legacy-shadow",
             method="POST",
             path="/infer?x=1",
         )
