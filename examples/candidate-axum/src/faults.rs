@@ -14,7 +14,7 @@ pub enum Fault {
     Drift,
     /// 5 % of inference requests are answered 500.
     Errors,
-    /// 2 % of inference requests take `slow_answer`, so that p99 is about three times legacy's.
+    /// 2 % of inference requests take `slow_answer` or longer, so p99 does: 3 x legacy's, if set so.
     Slow,
     /// Renames the field that carries the numbers.
     Schema,
