@@ -28,7 +28,7 @@ def problem(
     field: str | None = None,
     **extra: Any,
 ) -> dict[str, Any]:
-    """Return the body of a refusal; `extra` holds facts for machines, such as the current version."""
+    """Return a refusal's body; `extra` holds facts for machines, such as the current version."""
     return {
         "type": f"urn:banyan:problem:{code}",
         "title": HTTPStatus(status).phrase,
@@ -59,7 +59,7 @@ def problem_handler(exc: Exception, context: dict[str, Any]) -> Response | None:
     return response
 
 
-def _parts(exc: Exception) -> dict[str, Any] | None:
+def _parts(exc: Exception) -> dict[str, Any] | None:  # noqa: PLR0911  # one per kind of refusal
     if isinstance(exc, RefusalError):
         return {
             "status": exc.status,
@@ -72,10 +72,10 @@ def _parts(exc: Exception) -> dict[str, Any] | None:
         field, detail, code = first_error(exc.get_full_details())
         return {"status": 400, "code": code, "detail": detail, "field": field}
     if isinstance(exc, exceptions.APIException):
-        code = exc.get_codes()
+        codes = exc.get_codes()
         return {
             "status": exc.status_code,
-            "code": code if isinstance(code, str) else "refused",
+            "code": codes if isinstance(codes, str) else "refused",
             "detail": str(exc.detail),
             "field": getattr(exc, "field", None),
         }
@@ -98,7 +98,7 @@ def first_error(details: Any, path: str = "") -> tuple[str | None, str, str]:
         return first_error(details[0], path) if details else (path or None, "Invalid.", "invalid")
     if isinstance(details, dict) and {"message", "code"} <= details.keys():
         return path or None, str(details["message"]), str(details["code"])
-    if isinstance(details, dict):
+    if isinstance(details, dict) and details:
         key, inner = next(iter(details.items()))
         name = "" if key == "non_field_errors" else str(key)
         return first_error(inner, ".".join(part for part in (path, name) if part))

@@ -1,4 +1,4 @@
-"""`/metrics`: Banyan watched by Prometheus, read from rows at scrape time so every process agrees."""
+"""`/metrics`: Banyan watched by Prometheus, read from rows so that every process agrees."""
 
 from collections.abc import Iterator
 
@@ -23,13 +23,17 @@ class BanyanCollector(Collector):
         """Yield weight, hold, verdicts, proxies, ledger size and the worker's age."""
         yield from _migrations()
         verdicts = GaugeMetricFamily(
-            "banyan_gate_verdict", "1 for the gate's present verdict", labels=["migration", "gate", "verdict"]
+            "banyan_gate_verdict",
+            "1 for the gate's present verdict",
+            labels=["migration", "gate", "verdict"],
         )
         for row in GateEvaluation.objects.filter(latest=True).select_related("migration"):
             verdicts.add_metric([row.migration.slug, row.gate, row.verdict], 1)
         yield verdicts
         seen = GaugeMetricFamily(
-            "banyan_proxy_last_seen_seconds", "age of a proxy's last report", labels=["proxy", "state"]
+            "banyan_proxy_last_seen_seconds",
+            "age of a proxy's last report",
+            labels=["proxy", "state"],
         )
         now = timezone.now()
         for proxy in Proxy.objects.exclude(last_seen_at=None):
@@ -41,12 +45,16 @@ class BanyanCollector(Collector):
         yield GaugeMetricFamily("banyan_ledger_entries", "entries", value=head.seq if head else 0)
         age_s = worker_state(now=now)["age_s"]
         if age_s is not None:
-            yield GaugeMetricFamily("banyan_worker_age_seconds", "last work of a worker", value=age_s)
+            yield GaugeMetricFamily(
+                "banyan_worker_age_seconds", "last work of a worker", value=age_s
+            )
 
 
 def _migrations() -> Iterator[Metric]:
     weight = GaugeMetricFamily(
-        "banyan_migration_weight_percent", "asked share of the candidate", labels=["migration", "phase"]
+        "banyan_migration_weight_percent",
+        "asked share of the candidate",
+        labels=["migration", "phase"],
     )
     held = GaugeMetricFamily("banyan_migration_held", "1 while held", labels=["migration"])
     for row in ServiceMigration.objects.all():

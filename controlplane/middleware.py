@@ -29,7 +29,7 @@ def _begin(request: HttpRequest) -> str:
 def RequestIdMiddleware(  # noqa: N802  # named like the classes it stands among in MIDDLEWARE
     get_response: Callable[[HttpRequest], HttpResponse | Awaitable[HttpResponse]],
 ) -> Callable[[HttpRequest], HttpResponse | Awaitable[HttpResponse]]:
-    """Give each request an id (the caller's X-Request-Id when it is harmless) and answer with it."""
+    """Give each request an id (the caller's X-Request-Id if harmless) and answer with it."""
     from inspect import iscoroutinefunction
 
     if iscoroutinefunction(get_response):

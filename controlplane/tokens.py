@@ -52,7 +52,7 @@ class BearerAuthentication(authentication.BaseAuthentication):
     """`Authorization: Bearer <token>`; request.auth is the ApiToken."""
 
     def authenticate(self, request: Request) -> tuple[Any, ApiToken] | None:
-        """Return the token's user, None without a bearer header; the same refusal for every fault."""
+        """Return the token's user, None without a bearer header; one refusal for every fault."""
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer":
             return None

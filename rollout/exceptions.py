@@ -1,4 +1,4 @@
-"""Refusals of the product: each has a stable code, one sentence, and the status REST answers with."""
+"""Refusals of the product: each has a stable code, one sentence, and REST's status."""
 
 from typing import Any
 

@@ -221,7 +221,40 @@ def _discrepancy(context: Context) -> tuple[Evidence, Routes]:
                 ),
             )
         )
-    return _worst_of(overall, tuple(routes)), tuple(routes)
+    judged = _worst_of(overall, tuple(routes))
+    fresh = _fresh(judged, found.last_end, context)
+    return _covered(fresh, found, context.policy.max_uncomparable), tuple(routes)
+
+
+def _fresh(evidence: Evidence, last_end: int | None, context: Context) -> Evidence:
+    """Let evidence that stopped growing open nothing: it says nothing about now."""
+    if evidence.verdict is not Verdict.PASS:
+        return evidence
+    if not _old(last_end, context):
+        return evidence
+    text = f"No pair was compared for {context.policy.stale_after_s} s. {evidence.sentence}"
+    return _replace(
+        evidence, verdict=Verdict.INCONCLUSIVE, sentence=text, eta_s=None, reasons=("stale",)
+    )
+
+
+def _covered(evidence: Evidence, found: PairEvidence, limit: float) -> Evidence:
+    """Let too many uncomparable pairs open nothing: they might all have differed."""
+    if evidence.verdict is not Verdict.PASS:
+        return evidence
+    lost = sum(found.uncomparable.values())
+    share = lost / (lost + evidence.n) if lost else 0.0
+    if share <= limit:
+        return evidence
+    causes = ", ".join(f"{cause} {count}" for cause, count in found.uncomparable.items())
+    text = f"{share:.1%} of the pairs could not be compared ({causes}), at most {limit:.1%} may be."
+    return _replace(
+        evidence,
+        verdict=Verdict.INCONCLUSIVE,
+        sentence=f"{text} {evidence.sentence}",
+        eta_s=None,
+        reasons=("uncomparable",),
+    )
 
 
 def _worst_of(overall: Evidence, routes: Routes) -> Evidence:
@@ -258,6 +291,9 @@ def _split(context: Context) -> tuple[Evidence, Routes]:
         weight=context.place.weight / 100,
     )
     verdict, sentence = checked.verdict, f"{checked.sentence}."
+    if verdict is Verdict.PASS and _old(found.last_block_end, context):
+        verdict = Verdict.INCONCLUSIVE
+        sentence = f"No traffic was reported for {context.policy.stale_after_s} s. {sentence}"
     if found.flips:
         verdict = worst([verdict, Verdict.ERROR])
         sentence = f"{len(found.flips)} keys were seen on both sides in this step. {sentence}"
@@ -272,6 +308,11 @@ def _split(context: Context) -> tuple[Evidence, Routes]:
         reasons=found.flips[:5],
     )
     return evidence, ()
+
+
+def _old(last_end: int | None, context: Context) -> bool:
+    age = context.now.timestamp() - (last_end or 0)
+    return age > context.policy.stale_after_s
 
 
 def _proxies(context: Context) -> tuple[Evidence, Routes]:
@@ -382,7 +423,9 @@ GATES: tuple[Gate, ...] = (
             ("load", "Load at 2 × production", "the amplified mirror"),
         )
     ),
-    Gate("errors", "Errors not worse", STEP_GROUP, "attempts on both sides", _not_measured("errors")),
+    Gate(
+        "errors", "Errors not worse", STEP_GROUP, "attempts on both sides", _not_measured("errors")
+    ),
     Gate(
         "latency_regression",
         "Latency regression",

@@ -127,9 +127,7 @@ def move(
     """
     if place.phase not in ALLOWED_FROM[action]:
         where = place.words()
-        raise NotAllowedError(
-            "not_allowed_here", f"{_verb(action)} is not possible in {where}."
-        )
+        raise NotAllowedError("not_allowed_here", f"{_verb(action)} is not possible in {where}.")
     if action is Action.HOLD:
         return Move(place, held=True)
     if action is Action.RESUME:
@@ -153,7 +151,8 @@ def _target(place: Place, weights: Sequence[int], to_weight: int) -> Place:
             return candidate
     choices = ", ".join(f"{p.weight}" for p in lower)
     raise NotAllowedError(
-        "not_a_lower_step", f"Roll back to {to_weight} % is not in the plan. Lower steps: {choices}."
+        "not_a_lower_step",
+        f"Roll back to {to_weight} % is not in the plan. Lower steps: {choices}.",
     )
 
 

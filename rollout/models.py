@@ -13,7 +13,7 @@ VERDICT_CHOICES = [(v.value, v.value) for v in Verdict]
 
 
 class ServiceMigration(models.Model):
-    """One service's way from legacy to candidate. Phase, step and weight have one writer: services."""
+    """One service's way from legacy to candidate. Its place has one writer: services."""
 
     slug = models.SlugField(unique=True, max_length=60)
     title = models.CharField(max_length=120)
@@ -29,7 +29,7 @@ class ServiceMigration(models.Model):
     held_reason = models.TextField(blank=True)
     held_at = models.DateTimeField(null=True, blank=True)
     policy = models.JSONField()
-    # When the present place was decided, the generation that asks for it, and when it was in effect.
+    # When the present place was decided, what generation asks for it, when it was in effect.
     placed_at = models.DateTimeField()
     placed_generation = models.PositiveBigIntegerField(default=0)
     accepted_at = models.DateTimeField(null=True, blank=True)
@@ -109,7 +109,7 @@ class ChecklistItem(models.Model):
 
 
 class GateEvaluation(models.Model):
-    """What a gate said: one row per change of verdict, the newest kept up to date until a decision uses it."""
+    """What a gate said: one row per change of verdict, kept up to date until a decision uses it."""
 
     migration = models.ForeignKey(
         ServiceMigration, on_delete=models.CASCADE, related_name="evaluations"

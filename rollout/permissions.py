@@ -23,7 +23,7 @@ class Role(StrEnum):
 
 RANK = {role: rank for rank, role in enumerate(Role)}
 
-NEEDS = {action: Role.OPERATOR for action in Action}
+NEEDS = dict.fromkeys(Action, Role.OPERATOR)
 
 
 def role_of(user: AbstractUser | AnonymousUser, *, token_role: str = "") -> Role | None:

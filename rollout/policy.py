@@ -3,11 +3,16 @@
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from itertools import pairwise
 from typing import Any, Self
 
 from judge.discrepancy import DiscrepancyPolicy
 
 DEMO_LABEL = "demo policy: independent requests assumed, not protected against bursts"
+
+# Beyond one half, a bound of the rate is no longer unique.
+HALF = 0.5
+FULL_TTH = 10_000
 
 CHECKLIST = ("schema", "discrepancy", "latency", "error_codes", "health", "log_format", "load")
 
@@ -45,6 +50,10 @@ class Policy:
     noise_tth: int
     evidence_max_age_s: int
     warmup_s: int
+    # Older than this, the newest evidence says nothing about now and no gate opens on it.
+    stale_after_s: int = 60
+    # Pairs that could not be compared prove nothing; more than this share keeps the gate closed.
+    max_uncomparable: float = 0.01
 
     def __post_init__(self) -> None:
         """Refuse what could open a gate by accident."""
@@ -56,9 +65,9 @@ class Policy:
             raise PolicyError("discrepancy.limit", "expected a rate between 0 and 1")
         for name in ("alpha_pass", "alpha_fail"):
             alpha = getattr(self.discrepancy, name)
-            if not (math.isfinite(alpha) and 0 < alpha <= 0.5):
+            if not (math.isfinite(alpha) and 0 < alpha <= HALF):
                 raise PolicyError(f"discrepancy.{name}", "expected more than 0 and at most 0.5")
-        if not 0 <= self.noise_tth <= self.shadow_tth <= 10_000:
+        if not 0 <= self.noise_tth <= self.shadow_tth <= FULL_TTH:
             raise PolicyError("noise_tth", "expected 0 ≤ noise ≤ shadow ≤ 10000 ten-thousandths")
         if self.discrepancy.use_blocks and self.block_seconds > 28:  # noqa: PLR2004  # see below
             # 48 h / 6,160 clean blocks: with longer ones the block test could never open.
@@ -87,7 +96,7 @@ def _check_steps(steps: tuple[Step, ...]) -> None:
     weights = [s.weight for s in steps]
     if not weights:
         raise PolicyError("steps", "a policy needs at least one step")
-    if any(later <= earlier for earlier, later in zip(weights, weights[1:], strict=False)):
+    if any(later <= earlier for earlier, later in pairwise(weights)):
         raise PolicyError("steps", "weights must rise from step to step")
     if weights[0] < 1 or weights[-1] != 100:  # noqa: PLR2004  # percent
         raise PolicyError("steps", "the first weight is at least 1 and the last is 100")

@@ -1,4 +1,4 @@
-"""Readings of the product for pages and REST: a migration as it stands, and what opens the next place."""
+"""Readings for pages and REST: a migration as it stands, and what opens the next place."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -16,7 +16,6 @@ from django.db import IntegrityError, transaction
 
 from audit import services as ledger
 from audit.chain import Actor
-
 from rollout import gates
 from rollout.exceptions import (
     ConflictError,
@@ -78,6 +77,8 @@ def create_migration(
             )
         pair = _create_pair(given, legacy, candidate, policy)
         split = _create_split(given, legacy, candidate, policy, group)
+        # From now on proxies of the group send everything to legacy, as a draft should.
+        snapshot = traffic.publish(group_id=group.pk, now=now)
         entry = ledger.append(
             actor=actor,
             action="migration:create",
@@ -100,6 +101,7 @@ def create_migration(
             split=split,
             policy=policy.to_dict(),
             placed_at=now,
+            placed_generation=snapshot.generation,
             created_at=now,
             last_audit_seq=entry,
         )
@@ -274,7 +276,7 @@ def record_denied(
                 "migration": slug,
                 "attempt": action.value,
                 "code": code,
-                "at": _state(migration),
+                "place": _state(migration),
                 "request_id": request_id,
             },
             now=now,
@@ -301,7 +303,7 @@ def mark_in_effect(*, migration: ServiceMigration, share: str, keys: int, now: d
             action="migration:in_effect",
             body={
                 "migration": migration.slug,
-                "at": _state(migration),
+                "place": _state(migration),
                 "generation": migration.placed_generation,
                 "share": share,
                 "keys": keys,
@@ -366,7 +368,7 @@ def _decide(  # noqa: PLR0913  # one decision is these facts, all by keyword
     return decision
 
 
-def _swap(  # noqa: PLR0913, PLR0917  # the row's new values
+def _swap(  # noqa: PLR0913  # the row's new values
     migration: ServiceMigration,
     made: Move,
     actor: Actor,
@@ -399,9 +401,9 @@ def _swap(  # noqa: PLR0913, PLR0917  # the row's new values
         }
     if migration.phase == Phase.DRAFT and moved:
         values["shadow_since"] = now
-    changed = ServiceMigration.objects.filter(
-        pk=migration.pk, version=migration.version
-    ).update(**values)
+    changed = ServiceMigration.objects.filter(pk=migration.pk, version=migration.version).update(
+        **values
+    )
     if changed != 1:
         raise _stale(migration.slug)
 
@@ -419,9 +421,7 @@ def _move(action: Action, migration: ServiceMigration, policy: Policy, to_weight
         raise ConflictError(exc.detail, code=exc.code, version=migration.version) from exc
 
 
-def _passing_gates(
-    migration: ServiceMigration, to: Place, now: datetime
-) -> list[GateEvaluation]:
+def _passing_gates(migration: ServiceMigration, to: Place, now: datetime) -> list[GateEvaluation]:
     results = gates.evaluate(migration, now=now)
     closed = [r for r in results if r.blocks]
     if closed:
@@ -437,9 +437,7 @@ def _passing_gates(
     return keep_evaluations(migration=migration, results=required, now=now)
 
 
-def _ask_data_plane(
-    migration: ServiceMigration, made: Move, policy: Policy, now: datetime
-) -> int:
+def _ask_data_plane(migration: ServiceMigration, made: Move, policy: Policy, now: datetime) -> int:
     """Publish the split of the new place; a place that stays keeps its generation."""
     if made.to == migration.place:
         return migration.placed_generation
@@ -514,9 +512,7 @@ def _to_state(migration: ServiceMigration, made: Move) -> dict[str, Any]:
     return {**made.to.to_dict(), "version": migration.version + 1, "held": made.held}
 
 
-def _keep(
-    migration: ServiceMigration, result: gates.GateResult, now: datetime
-) -> GateEvaluation:
+def _keep(migration: ServiceMigration, result: gates.GateResult, now: datetime) -> GateEvaluation:
     evidence = result.evidence.to_dict()
     values = {
         "verdict": result.evidence.verdict.value,
@@ -557,9 +553,7 @@ def _same_story(
 
 
 def _get(slug: str) -> ServiceMigration:
-    migration = (
-        ServiceMigration.objects.select_related("pair", "split").filter(slug=slug).first()
-    )
+    migration = ServiceMigration.objects.select_related("pair", "split").filter(slug=slug).first()
     if migration is None:
         raise _not_found(slug)
     return migration
@@ -630,7 +624,8 @@ def _addresses(given: NewMigration) -> tuple[Address, Address]:
             raise InvalidError(str(exc), field=field, code="bad_address") from exc
     if found[0] == found[1]:
         raise InvalidError(
-            "Legacy and candidate have the same address.", field="candidate_url",
+            "Legacy and candidate have the same address.",
+            field="candidate_url",
             code="same_upstream",
         )
     return found[0], found[1]
@@ -707,5 +702,3 @@ def _create_split(
         raise ConflictError(
             f"A split named {given.slug} exists.", code="exists", field="slug"
         ) from exc
-
-

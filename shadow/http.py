@@ -33,7 +33,9 @@ def fetch_all(urls: list[str], *, deadline_s: float = DEADLINE_SECONDS) -> list[
 
 async def _fetch_all(urls: list[str], deadline_s: float) -> list[Fetched]:
     timeout = httpx.Timeout(deadline_s, connect=min(deadline_s, 1.0))
-    async with httpx.AsyncClient(timeout=timeout, follow_redirects=False, trust_env=False) as client:
+    async with httpx.AsyncClient(
+        timeout=timeout, follow_redirects=False, trust_env=False
+    ) as client:
         return list(await asyncio.gather(*(_get(client, url, deadline_s) for url in urls)))
 
 

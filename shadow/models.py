@@ -40,7 +40,9 @@ class RouteRule(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["pair", "method", "path"], name="one_rule_per_route"),
-            models.CheckConstraint(condition=models.Q(atol__gte=0), name="route_rule_atol_positive"),
+            models.CheckConstraint(
+                condition=models.Q(atol__gte=0), name="route_rule_atol_positive"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -145,7 +147,7 @@ class MismatchSample(models.Model):
 
 
 class StreamCursor(models.Model):
-    """How far a stream was read: written in the transaction that writes its blocks, so each counts once."""
+    """How far a stream was read: written with the blocks, so that each entry counts once."""
 
     stream = models.CharField(max_length=100, unique=True)
     last_id = models.CharField(max_length=40, default="0-0")

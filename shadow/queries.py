@@ -29,6 +29,7 @@ class PairEvidence:
     routes: Mapping[str, BlockSeries]
     noise: BlockSeries
     first_start: int | None
+    last_end: int | None
     excluded: int = 0
     uncomparable: Mapping[str, int] = field(default_factory=dict)
 
@@ -56,6 +57,7 @@ def pair_evidence(*, pair: ServicePair, since: datetime | None) -> PairEvidence:
         },
         noise=_series([row for row in found if row[0] == "noise"]),
         first_start=min((row[2] for row in live), default=None),
+        last_end=max((row[2] + pair.block_seconds for row in live), default=None),
         excluded=sum(row[5] for row in live),
         uncomparable=uncomparable,
     )
@@ -76,7 +78,9 @@ def _series(rows: list[tuple[str, str, int, int, int, int, dict[str, int]]]) -> 
     )
 
 
-def causes(*, pair: ServicePair, kinds: tuple[str, ...] = ("forward", "reverse")) -> list[MismatchGroup]:
+def causes(
+    *, pair: ServicePair, kinds: tuple[str, ...] = ("forward", "reverse")
+) -> list[MismatchGroup]:
     """Return the causes of the present builds, most frequent first."""
     return list(
         MismatchGroup.objects.filter(pair=pair, builds=pair.builds, pair_kind__in=kinds).order_by(

@@ -134,8 +134,7 @@ def compare_batch(pairs: Iterable[Pair]) -> list[Compared]:
     """Compare pairs by the rules of their routes; pairs of unknown services are dropped."""
     batch = list(pairs)
     known = {
-        p.stream: p
-        for p in ServicePair.objects.filter(stream__in={pair.stream for pair in batch})
+        p.stream: p for p in ServicePair.objects.filter(stream__in={pair.stream for pair in batch})
     }
     rules = {
         (rule.pair_id, rule.label): Rules(atol=rule.atol, ignore=tuple(rule.ignore))

@@ -1,6 +1,7 @@
 """What Celery does for the evidence: compare new pairs, probe both sides, tidy up."""
 
 import time
+from typing import Any
 
 import redis
 import structlog
@@ -12,6 +13,8 @@ from shadow import queries, services
 from shadow.pairs import Pair, PairError, read_pair
 
 log = structlog.get_logger(__name__)
+
+Entry = tuple[bytes, dict[bytes, bytes]]
 
 STREAM = "banyan:pairs"
 BATCH = 200
@@ -52,10 +55,10 @@ def compare_pairs() -> int:
 def compare_next(client: "redis.Redis") -> int:
     """Read one batch after the cursor, compare it, store it; return the number of entries."""
     after = services.open_cursor(STREAM)
-    answer = client.xread({STREAM: after}, count=BATCH)
+    answer: Any = client.xread({STREAM: after}, count=BATCH)
     if not answer:
         return 0
-    entries = answer[0][1] if isinstance(answer, list) else next(iter(answer.values()))[0]
+    entries: list[Entry] = answer[0][1]
     compared = services.compare_batch(_readable(entries))
     last = entries[-1][0].decode()
     written = services.record_batch(
@@ -66,7 +69,7 @@ def compare_next(client: "redis.Redis") -> int:
     return len(entries)
 
 
-def _readable(entries: list[tuple[bytes, dict[bytes, bytes]]]) -> list[Pair]:
+def _readable(entries: list[Entry]) -> list[Pair]:
     pairs = []
     for entry_id, fields in entries:
         try:

@@ -15,7 +15,7 @@ class ReportError(TrafficError):
 
 
 class UnknownLineageError(TrafficError):
-    """The proxy's state comes from another database: it keeps what it has until a person decides."""
+    """The proxy's state is of another database: it keeps what it has until a person decides."""
 
     status = 409
     code = "unknown_lineage"

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from django.db.models import Max, Sum
@@ -38,8 +38,10 @@ class Convergence:
 
     @property
     def complete(self) -> bool:
-        """Every registered proxy accepted and none is silent or held; an empty fleet is not complete."""
-        return self.total > 0 and len(self.accepted) == self.total and not (self.silent or self.held)
+        """Every proxy accepted, none is silent or held; an empty fleet is not complete."""
+        return (
+            self.total > 0 and len(self.accepted) == self.total and not (self.silent or self.held)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,8 +139,15 @@ def observed(*, split: str, since: datetime) -> Observed:
         RoutingBlock.objects.filter(split=split, start__gte=int(since.timestamp()) + 1)
         .order_by("start")
         .only(
-            "start", "seconds", "intended", "failed_over", "diverted", "arms", "flips",
-            "candidate_keys", "legacy_keys",
+            "start",
+            "seconds",
+            "intended",
+            "failed_over",
+            "diverted",
+            "arms",
+            "flips",
+            "candidate_keys",
+            "legacy_keys",
         )
     )
     candidate = _union(bytes(row.candidate_keys) for row in rows)
@@ -160,7 +169,9 @@ def _union(blobs: Iterable[bytes]) -> np.ndarray:
     return np.unique(np.frombuffer(joined, dtype=">u8"))
 
 
-def arm_totals(*, split: str, since: datetime, until: datetime | None = None) -> dict[str, ArmTotals]:
+def arm_totals(
+    *, split: str, since: datetime, until: datetime | None = None
+) -> dict[str, ArmTotals]:
     """Sum the traffic blocks of each arm in the window."""
     rows = TrafficBlock.objects.filter(split=split, start__gte=int(since.timestamp()))
     if until is not None:
@@ -204,7 +215,11 @@ def accounting(*, split: str, since: datetime) -> dict[str, dict[str, int]]:
         .values("route")
         .annotate(**{f"sum_{name}": Sum(name) for name in TAP_COUNTS})
     )
-    return {row["route"]: {name: row[f"sum_{name}"] or 0 for name in TAP_COUNTS} for row in rows}
+    found: dict[str, dict[str, int]] = {}
+    for row in rows:
+        sums: dict[str, Any] = dict(row)
+        found[row["route"]] = {name: sums[f"sum_{name}"] or 0 for name in TAP_COUNTS}
+    return found
 
 
 def split_by_name(name: str) -> Split:

@@ -1,4 +1,4 @@
-"""An edge's report, read strictly: plain values in, typed values out, or a refusal that names the field.
+"""An edge's report, read strictly: typed values out, or a refusal that names the field.
 
 Pure. The shape is DATAPLANE's report; counts are integers, block starts are unix seconds.
 """

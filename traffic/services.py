@@ -51,7 +51,7 @@ def register_proxy(*, group: ProxyGroup, name: str, token: str, now: datetime) -
     return proxy
 
 
-def ask_for_split(  # noqa: PLR0913  # the desired state is these values, all by keyword
+def ask_for_split(  # the desired state is these values, all by keyword
     *,
     split: Split,
     mode: str,
@@ -77,7 +77,7 @@ def lock_group(group_id: int) -> ProxyGroup:
 
 
 def publish(*, group_id: int, now: datetime) -> Snapshot:
-    """Number and store the document of all splits of the group. Runs in the caller's transaction."""
+    """Number and store the document of all splits of the group, in the caller's transaction."""
     group = lock_group(group_id)
     splits = list(group.splits.order_by("name"))
     generation = group.generation + 1

@@ -88,7 +88,7 @@ TEMPLATES: list[dict[str, Any]] = [
     }
 ]
 
-# SQLite: IMMEDIATE makes a read-then-write transaction wait for the lock instead of failing half-way;
+# SQLite: IMMEDIATE makes a read-then-write transaction wait for the lock, not fail half-way;
 # recursive_triggers closes INSERT OR REPLACE as a way around the ledger's DELETE trigger.
 SQLITE_OPTIONS = {
     "transaction_mode": "IMMEDIATE",
@@ -200,7 +200,7 @@ SPECTACULAR_SETTINGS = {
     },
 }
 
-# Celery measures and judges; it never carries an order. A hung broker must cost a publisher 2 s, not 45.
+# Celery measures and judges, it carries no order. A hung broker costs a publisher 2 s, not 45.
 CELERY_BROKER_URL = REDIS_URL
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True

@@ -1,10 +1,10 @@
-"""Structured logs: one JSON object per line on stderr, with request and decision ids bound to it."""
+"""Structured logs: one JSON object per line on stderr, with the request id bound to it."""
 
 from typing import Any
 
 import structlog
 
-SHARED = [
+SHARED: list[Any] = [
     structlog.contextvars.merge_contextvars,
     structlog.stdlib.add_log_level,
     structlog.stdlib.add_logger_name,

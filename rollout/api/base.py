@@ -4,14 +4,16 @@ from typing import Any
 
 from django.utils import timezone
 from rest_framework.request import Request
+from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from audit.chain import Actor
+from audit.chain import Actor, ActorKind
 from rollout import services
+from rollout.api import documents
 from rollout.exceptions import ConflictError, ForbiddenError, InvalidError
 from rollout.lifecycle import Action
+from rollout.models import Decision
 from rollout.permissions import NEEDS, Role, can, role_of
-
 
 
 class BanyanView(APIView):
@@ -23,7 +25,7 @@ class BanyanView(APIView):
 
     def actor(self, request: Request) -> Actor:
         """Return the caller as the ledger names it."""
-        kind = "token" if request.auth is not None else "user"
+        kind: ActorKind = "token" if request.auth is not None else "user"
         role = self.role(request)
         return Actor(kind=kind, name=request.user.get_username(), role=role.value if role else "")
 
@@ -46,12 +48,12 @@ class VerbView(BanyanView):
 
     action: Action
 
-    def decide(self, request: Request, slug: str, call: Any, **values: Any) -> Any:
-        """Check the role, run the verb, and record what was refused by rule."""
+    def decide(self, request: Request, slug: str, call: Any, **values: Any) -> Response:
+        """Check the role, run the verb, answer; a refusal by rule is recorded and raised."""
         who, now = self.actor(request), timezone.now()
         try:
             self.require(request, self.action)
-            return call(
+            made: Decision | None = call(
                 slug=slug, actor=who, now=now, request_id=self.request_id(request), **values
             )
         except (ForbiddenError, ConflictError) as exc:
@@ -64,6 +66,10 @@ class VerbView(BanyanView):
                 request_id=self.request_id(request),
             )
             raise
+        if made is None:
+            return Response({"action": self.action.value, "changed": False})
+        committed = documents.moment(timezone.now())
+        return Response({**documents.decision(made), "changed": True, "committed_at": committed})
 
 
 def version_of(request: Request, sent: dict[str, Any]) -> int | None:
@@ -74,7 +80,7 @@ def version_of(request: Request, sent: dict[str, Any]) -> int | None:
     if not header:
         return None
     if not header.isascii() or not header.isdigit() or len(header) > 10:  # noqa: PLR2004  # 2^31
-        raise InvalidError("If-Match holds the migration's version, like \"3\".", field="If-Match")
+        raise InvalidError('If-Match holds the migration\'s version, like "3".', field="If-Match")
     return int(header)
 
 
@@ -106,5 +112,3 @@ def keyset(text: str | None) -> int | None:
     if not text.isascii() or not text.isdigit() or len(text) > 18:  # noqa: PLR2004  # below 2^63
         raise InvalidError("before is the number of an entry.", field="before")
     return int(text)
-
-

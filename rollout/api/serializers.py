@@ -1,6 +1,6 @@
 """What REST takes in, strictly: unknown fields are refused, integers are integers."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from rest_framework import serializers
 
@@ -25,7 +25,9 @@ class StrictIntegerField(serializers.IntegerField):
 class PlainTextField(serializers.CharField):
     """A JSON string without control, zero-width or direction-changing characters."""
 
-    default_error_messages = {"bad_characters": "Control or invisible characters are not allowed."}
+    default_error_messages: ClassVar[dict[str, Any]] = {
+        "bad_characters": "Control or invisible characters are not allowed."
+    }
 
     def to_internal_value(self, data: Any) -> str:
         """Return the text or refuse."""

@@ -72,9 +72,7 @@ class MigrationView(BanyanView):
     def get(self, request: Request, slug: str) -> Response:
         """Return place, gates, what is observed, and why promote is closed if it is."""
         view = queries.migration_view(slug, now=timezone.now())
-        return Response(
-            documents.whole(view), headers={"ETag": f'"{view.migration.version}"'}
-        )
+        return Response(documents.whole(view), headers={"ETag": f'"{view.migration.version}"'})
 
 
 class GatesView(BanyanView):
@@ -145,14 +143,13 @@ class StartView(VerbView):
     def post(self, request: Request, slug: str) -> Response:
         """Begin to mirror and compare; both services must answer."""
         sent = parsed(ReasonSerializer, request)
-        made = self.decide(
+        return self.decide(
             request,
             slug,
             services.start,
             version=version_of(request, sent),
             reason=sent.get("reason", ""),
         )
-        return Response(documents.decision(made))
 
 
 class PromoteView(VerbView):
@@ -165,7 +162,7 @@ class PromoteView(VerbView):
         """Move one place to the right; 409 with the closed gates when one does not PASS."""
         sent = parsed(PromoteSerializer, request)
         version = needed_version(request, sent)
-        made = self.decide(
+        return self.decide(
             request,
             slug,
             services.promote,
@@ -173,7 +170,6 @@ class PromoteView(VerbView):
             reason=sent["reason"],
             expected_weight=sent.get("to"),
         )
-        return Response(documents.decision(made))
 
 
 class HoldView(VerbView):
@@ -185,14 +181,13 @@ class HoldView(VerbView):
     def post(self, request: Request, slug: str) -> Response:
         """Stop advancing; holding what is held changes nothing."""
         sent = parsed(ReasonSerializer, request)
-        made = self.decide(
+        return self.decide(
             request,
             slug,
             services.hold,
             version=version_of(request, sent),
             reason=sent.get("reason", ""),
         )
-        return Response(documents.decision(made) if made else {"action": "hold", "changed": False})
 
 
 class ResumeView(VerbView):
@@ -204,14 +199,13 @@ class ResumeView(VerbView):
     def post(self, request: Request, slug: str) -> Response:
         """Allow advancing again; moves nothing."""
         sent = parsed(ReasonSerializer, request)
-        made = self.decide(
+        return self.decide(
             request,
             slug,
             services.resume,
             version=version_of(request, sent),
             reason=sent.get("reason", ""),
         )
-        return Response(documents.decision(made))
 
 
 class RollBackView(VerbView):
@@ -223,15 +217,12 @@ class RollBackView(VerbView):
     def post(self, request: Request, slug: str) -> Response:
         """Go to a lower weight, 0 by default, at once; asks no gate and no version."""
         sent = parsed(RollBackSerializer, request)
-        made = self.decide(
+        return self.decide(
             request,
             slug,
             services.roll_back,
             to_weight=sent.get("to", 0),
             reason=sent.get("reason", ""),
-        )
-        return Response(
-            documents.decision(made) if made else {"action": "roll_back", "changed": False}
         )
 
 
@@ -333,5 +324,3 @@ class MeView(BanyanView):
     def get(self, request: Request) -> Response:
         """Return name and role."""
         return Response({"name": request.user.get_username(), "role": self.role(request)})
-
-

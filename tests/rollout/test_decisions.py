@@ -9,7 +9,7 @@ from audit import queries as ledger
 from rollout import services
 from rollout.exceptions import ConflictError, GatesClosedError, InvalidError, StaleVersionError
 from rollout.models import Decision, ServiceMigration
-from traffic.models import Snapshot
+from shadow.models import PairBlock
 from tests.rollout.builders import (
     NOW,
     OPERATOR,
@@ -20,6 +20,7 @@ from tests.rollout.builders import (
     ready_for_canary,
     split_of,
 )
+from traffic.models import Proxy, Snapshot
 
 pytestmark = pytest.mark.django_db
 
@@ -90,6 +91,26 @@ def test_a_silent_proxy_closes_promotion():
     with pytest.raises(GatesClosedError) as refused:
         promote(migration, now=NOW + timedelta(minutes=5))
     assert any(g["gate"] == "proxies" for g in refused.value.extra["gates"])
+
+
+def test_evidence_that_stopped_growing_opens_nothing():
+    migration = ready_for_canary()
+    late = NOW + timedelta(seconds=120)
+    Proxy.objects.update(last_seen_at=late)
+    with pytest.raises(GatesClosedError) as refused:
+        promote(migration, now=late)
+    closed = {g["gate"]: g for g in refused.value.extra["gates"]}
+    assert closed["discrepancy"]["verdict"] == "INCONCLUSIVE"
+    assert "No pair was compared for 60 s" in closed["discrepancy"]["sentence"]
+    assert closed["split"]["verdict"] == "INCONCLUSIVE"
+
+
+def test_too_many_uncomparable_pairs_open_nothing():
+    migration = ready_for_canary()
+    PairBlock.objects.update(uncomparable={"duplicate_key": 100})
+    with pytest.raises(GatesClosedError) as refused:
+        promote(migration)
+    assert "duplicate_key" in refused.value.detail
 
 
 def test_roll_back_asks_no_gate_and_no_version_and_stays_held():

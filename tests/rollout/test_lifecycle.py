@@ -77,9 +77,7 @@ def test_resume_lifts_the_hold_and_moves_nothing():
 def test_every_move_is_in_the_table_and_only_promote_raises_the_weight(place, action, held, to):
     try:
         made = move(action, place, held=held, weights=WEIGHTS, to_weight=to)
-    except NotAllowedError as refused:
-        assert refused.code
-        assert refused.detail
+    except NotAllowedError:
         return
     assert made.to == place or made.to.phase in TRANSITIONS[place.phase]
     if made.to.weight > place.weight:
@@ -91,5 +89,9 @@ def test_every_move_is_in_the_table_and_only_promote_raises_the_weight(place, ac
 
 def test_lower_places_of_the_last_step_are_all_earlier_steps():
     assert [p.weight for p in lower_places(Place(Phase.FULL, None, 100), WEIGHTS)] == [
-        0, 5, 25, 50, 100,
+        0,
+        5,
+        25,
+        50,
+        100,
     ]

@@ -1,8 +1,9 @@
 """The edge API: `GET /edge/v1/snapshot` (long poll) and `POST /edge/v1/report`."""
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from functools import wraps
+from typing import Any
 
 import orjson
 from asgiref.sync import sync_to_async
@@ -20,7 +21,7 @@ from traffic.reports import parse_report
 MAX_WAIT_SECONDS = 25
 MAX_REPORT_BYTES = 4_194_304
 
-View = Callable[[HttpRequest, Proxy], Awaitable[HttpResponse]]
+View = Callable[[HttpRequest, Proxy], Coroutine[Any, Any, HttpResponse]]
 
 
 def refuse(status: int, code: str, detail: str) -> HttpResponse:
@@ -29,7 +30,7 @@ def refuse(status: int, code: str, detail: str) -> HttpResponse:
     return JsonResponse(body, status=status, content_type="application/problem+json")
 
 
-def for_proxy(view: View) -> Callable[[HttpRequest], Awaitable[HttpResponse]]:
+def for_proxy(view: View) -> Callable[[HttpRequest], Coroutine[Any, Any, HttpResponse]]:
     """Give the view the proxy whose token was sent; all bad tokens get the same 401."""
 
     @wraps(view)
@@ -52,14 +53,20 @@ def for_proxy(view: View) -> Callable[[HttpRequest], Awaitable[HttpResponse]]:
 @require_GET
 @for_proxy
 async def snapshot(request: HttpRequest, proxy: Proxy) -> HttpResponse:
-    """Return the group's newest snapshot as soon as it differs from what the proxy names, else 204."""
+    """Return the newest snapshot as soon as it differs from the one the proxy names, else 204."""
     lineage = request.GET.get("lineage", "")
     if lineage and lineage != proxy.group.lineage:
-        return refuse(409, "unknown_lineage", f"This control plane's lineage is {proxy.group.lineage}.")
+        return refuse(
+            409, "unknown_lineage", f"This control plane's lineage is {proxy.group.lineage}."
+        )
     known = _whole_number(request.GET.get("generation"), default=0, high=2**62)
     wait = _whole_number(request.GET.get("wait"), default=0, high=MAX_WAIT_SECONDS)
     if known is None or wait is None:
-        return refuse(400, "invalid", f"generation and wait are whole numbers, wait at most {MAX_WAIT_SECONDS}.")
+        return refuse(
+            400,
+            "invalid",
+            f"generation and wait are whole numbers, wait at most {MAX_WAIT_SECONDS}.",
+        )
     newest = await watch.wait(group_id=proxy.group_id, generation=known, seconds=max(wait, 0.5))
     if newest is None or (lineage and newest == known):
         return HttpResponse(status=204)
@@ -75,10 +82,14 @@ async def snapshot(request: HttpRequest, proxy: Proxy) -> HttpResponse:
 async def report(request: HttpRequest, proxy: Proxy) -> HttpResponse:
     """Store a report; the answer names the sequence number the edge may forget."""
     if int(request.headers.get("Content-Length") or 0) > MAX_REPORT_BYTES:
-        return refuse(413, "report_too_large", f"Split the report: at most {MAX_REPORT_BYTES} bytes.")
+        return refuse(
+            413, "report_too_large", f"Split the report: at most {MAX_REPORT_BYTES} bytes."
+        )
     raw = request.read()
     if len(raw) > MAX_REPORT_BYTES:
-        return refuse(413, "report_too_large", f"Split the report: at most {MAX_REPORT_BYTES} bytes.")
+        return refuse(
+            413, "report_too_large", f"Split the report: at most {MAX_REPORT_BYTES} bytes."
+        )
     try:
         parsed = parse_report(json.loads(raw))
     except (ValueError, RecursionError):

@@ -2,11 +2,12 @@
 
 import asyncio
 import contextlib
+
 from asgiref.sync import sync_to_async
 
 from traffic.queries import latest_generations
 
-# A decision must reach every proxy well within 500 ms; the tick is what it waits for on average twice.
+# A decision must reach every proxy well within 500 ms; it waits for at most one tick.
 TICK_SECONDS = 0.05
 
 
@@ -60,7 +61,7 @@ class GenerationWatch:
             await asyncio.sleep(TICK_SECONDS)
 
     async def _latest(self) -> dict[int, int] | None:
-        """Read once; a database that is away keeps everybody waiting, it never empties a snapshot."""
+        """Read once; while the database is away everybody waits, nobody gets an empty snapshot."""
         with contextlib.suppress(Exception):
             return await sync_to_async(latest_generations)()
         return None

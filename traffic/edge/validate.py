@@ -113,7 +113,8 @@ async def run_validation(envoy: Path, bootstrap_file: Path) -> Validation:
             stderr=asyncio.subprocess.PIPE,
         )
         # Users' requests go first: this shares the cores with the Envoy that serves them.
-        os.setpriority(os.PRIO_PROCESS, process.pid, 5)
+        with contextlib.suppress(ProcessLookupError):  # it may have ended already
+            os.setpriority(os.PRIO_PROCESS, process.pid, 5)
     except OSError as error:
         return Validation(ok=False, reason=f"cannot run Envoy to validate: {error}")
     try:

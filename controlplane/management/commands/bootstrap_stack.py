@@ -22,9 +22,7 @@ from traffic.models import ProxyGroup
 PREFIX = "BANYAN_BOOTSTRAP_"
 DEMO_ROUTES = (
     RouteInput("POST", "/infer", safe_to_duplicate=True),
-    RouteInput(
-        "POST", "/v1/infer", safe_to_duplicate=True, ignore=("$.latency_ms", "$.version")
-    ),
+    RouteInput("POST", "/v1/infer", safe_to_duplicate=True, ignore=("$.latency_ms", "$.version")),
 )
 
 
@@ -34,7 +32,7 @@ def given(name: str) -> str:
 
 
 class Command(BaseCommand):
-    """Migrate, create roles, users, tokens, a proxy and, if asked, the demo migration; repeatable."""
+    """Migrate, create roles, users, tokens, a proxy and, if asked, the demo; repeatable."""
 
     help = "Prepare the database of an embedded stack from BANYAN_BOOTSTRAP_* variables."
 
