@@ -141,7 +141,7 @@ def observed_of(migration: ServiceMigration) -> Observed:
     """Return what proxies saw since the last of them accepted the present place."""
     if migration.accepted_at is None:
         return Observed()
-    return traffic.observed(split=migration.split.name, since=migration.accepted_at)
+    return traffic.observed(split=migration.split.name, epoch=migration.split.epoch)
 
 
 def fleet_connected(migration: ServiceMigration, *, now: datetime) -> bool:
@@ -294,9 +294,9 @@ def _split(context: Context) -> tuple[Evidence, Routes]:
     if verdict is Verdict.PASS and _old(found.last_block_end, context):
         verdict = Verdict.INCONCLUSIVE
         sentence = f"No traffic was reported for {context.policy.stale_after_s} s. {sentence}"
-    if found.flips:
+    if found.flip_count:
         verdict = worst([verdict, Verdict.ERROR])
-        sentence = f"{len(found.flips)} keys were seen on both sides in this step. {sentence}"
+        sentence = f"{found.flip_count} keys were seen on both sides in this step. {sentence}"
     evidence = simple_evidence(
         "split",
         verdict,

@@ -185,6 +185,7 @@ class RoutingBlock(EdgeBlock):
     candidate_keys = models.BinaryField(default=bytes)
     legacy_keys = models.BinaryField(default=bytes)
     flips = models.JSONField(default=list)
+    flip_count = models.PositiveBigIntegerField(default=0)
 
     class Meta:
         constraints = [
@@ -192,7 +193,11 @@ class RoutingBlock(EdgeBlock):
                 fields=["proxy", "boot", "split", "start"], name="one_routing_block"
             )
         ]
-        indexes = [models.Index(fields=["split", "start"], name="routing_block_by_split")]
+        indexes = [
+            models.Index(fields=["split", "start"], name="routing_block_by_split"),
+            # A step's keys are read by the step's epoch, whatever the clocks say.
+            models.Index(fields=["split", "epoch"], name="routing_block_by_epoch"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.split} {self.start}"
@@ -203,6 +208,7 @@ class TapBlock(EdgeBlock):
 
     route = models.CharField(max_length=200)
     sampled = models.PositiveBigIntegerField(default=0)
+    waiting = models.PositiveBigIntegerField(default=0)
     pairs = models.PositiveBigIntegerField(default=0)
     unpaired = models.PositiveBigIntegerField(default=0)
     truncated = models.PositiveBigIntegerField(default=0)

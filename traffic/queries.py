@@ -55,6 +55,7 @@ class Observed:
     failed_over: int = 0
     diverted: int = 0
     flips: tuple[str, ...] = ()
+    flip_count: int = 0
     last_block_end: int | None = None
 
     @property
@@ -130,13 +131,14 @@ def _uses(proxy: Proxy, generation: int) -> bool:
     return proxy.state == "accepted" and proxy.generation >= generation
 
 
-def observed(*, split: str, since: datetime) -> Observed:
-    """Count distinct keys per side in the blocks that began at or after `since`.
+def observed(*, split: str, epoch: str) -> Observed:
+    """Count distinct keys per side in the blocks of one step.
 
-    Only whole blocks after the moment count, so that no request of the old split is among them.
+    Edges begin an epoch once Envoy accepted it and drop what belonged to the one before, so that no
+    request of the old split is among them.
     """
     rows = list(
-        RoutingBlock.objects.filter(split=split, start__gte=int(since.timestamp()) + 1)
+        RoutingBlock.objects.filter(split=split, epoch=epoch)
         .order_by("start")
         .only(
             "start",
@@ -146,6 +148,7 @@ def observed(*, split: str, since: datetime) -> Observed:
             "diverted",
             "arms",
             "flips",
+            "flip_count",
             "candidate_keys",
             "legacy_keys",
         )
@@ -160,6 +163,7 @@ def observed(*, split: str, since: datetime) -> Observed:
         failed_over=sum(row.failed_over for row in rows),
         diverted=sum(row.diverted for row in rows),
         flips=tuple(flip for row in rows for flip in row.flips),
+        flip_count=sum(row.flip_count for row in rows),
         last_block_end=rows[-1].start + rows[-1].seconds if rows else None,
     )
 
@@ -205,7 +209,16 @@ def _add(into: dict[Key, int], more: Mapping[Key, int]) -> None:
         into[key] = into.get(key, 0) + count
 
 
-TAP_COUNTS = ("sampled", "pairs", "unpaired", "truncated", "failed_over", "diverted", "shed")
+TAP_COUNTS = (
+    "sampled",
+    "waiting",
+    "pairs",
+    "unpaired",
+    "truncated",
+    "failed_over",
+    "diverted",
+    "shed",
+)
 
 
 def accounting(*, split: str, since: datetime) -> dict[str, dict[str, int]]:

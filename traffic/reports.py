@@ -87,12 +87,22 @@ def _routing(block: Mapping[str, Any]) -> dict[str, Any]:
         "arms": _counts(block.get("arms"), "arms"),
         "candidate_keys": _packed(keys.get("candidate", ())),
         "legacy_keys": _packed(keys.get("legacy", ())),
-        "flips": [str(flip)[:200] for flip in block.get("flips") or ()][:20],
+        "flips": [_flip(flip) for flip in block.get("flips") or ()][:20],
+        "flip_count": _count(block, "flip_count"),
     }
 
 
 def _taps(block: Mapping[str, Any]) -> dict[str, Any]:
-    names = ("sampled", "pairs", "unpaired", "truncated", "failed_over", "diverted", "shed")
+    names = (
+        "sampled",
+        "waiting",
+        "pairs",
+        "unpaired",
+        "truncated",
+        "failed_over",
+        "diverted",
+        "shed",
+    )
     return {
         **_key(block),
         "route": _text(block, "route"),
@@ -128,6 +138,14 @@ def _packed(keys: Sequence[Any]) -> bytes:
     if any(len(key) != 8 for key in raw):  # noqa: PLR2004  # bytes of a 64-bit hash
         raise ReportError("new_keys: expected 64-bit hashes in hex")
     return b"".join(raw)
+
+
+def _flip(flip: Any) -> str:
+    if not isinstance(flip, Mapping):
+        raise ReportError("flips: expected objects with key, first and now")
+    return (
+        f"{str(flip.get('key'))[:32]}: {str(flip.get('first'))[:16]}, {str(flip.get('now'))[:16]}"
+    )
 
 
 def _list(doc: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:

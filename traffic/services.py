@@ -90,7 +90,7 @@ def publish(*, group_id: int, now: datetime) -> Snapshot:
         epochs={split.name: split.epoch for split in splits},
         block_seconds=min((split.block_seconds for split in splits), default=10),
         cap_bytes=CAPTURE_CAP_BYTES,
-        redact_headers=REDACTED_HEADERS,
+        redact_headers=(*REDACTED_HEADERS, group.user_key_header),
         release_hold=group.release_hold or None,
         prevalidate=_likely_plans(splits),
         safe_generation=generation,

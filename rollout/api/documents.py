@@ -63,6 +63,7 @@ def whole(view: MigrationView) -> dict[str, Any]:
             "keys": seen.keys,
             "failed_over": seen.failed_over,
             "diverted": seen.diverted,
+            "flipped": seen.flip_count,
             "flips": list(seen.flips),
         },
         "proxies": {

@@ -6,146 +6,310 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('audit', '0001_initial'),
-        ('shadow', '0001_initial'),
-        ('traffic', '0001_initial'),
+        ("audit", "0001_initial"),
+        ("shadow", "0001_initial"),
+        ("traffic", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='ServiceMigration',
+            name="ServiceMigration",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('slug', models.SlugField(max_length=60, unique=True)),
-                ('title', models.CharField(max_length=120)),
-                ('team', models.SlugField(max_length=60)),
-                ('phase', models.CharField(choices=[('draft', 'draft'), ('dual_run', 'dual run'), ('canary', 'canary'), ('full', 'full'), ('decommissioned', 'decommissioned'), ('abandoned', 'abandoned')], default=rollout.lifecycle.Phase['DRAFT'], max_length=16)),
-                ('step', models.PositiveSmallIntegerField(blank=True, null=True)),
-                ('weight', models.PositiveSmallIntegerField(default=0, help_text="candidate's share in percent")),
-                ('version', models.PositiveIntegerField(default=0)),
-                ('held', models.BooleanField(default=False)),
-                ('held_by', models.CharField(blank=True, max_length=150)),
-                ('held_reason', models.TextField(blank=True)),
-                ('held_at', models.DateTimeField(blank=True, null=True)),
-                ('policy', models.JSONField()),
-                ('placed_at', models.DateTimeField()),
-                ('placed_generation', models.PositiveBigIntegerField(default=0)),
-                ('accepted_at', models.DateTimeField(blank=True, null=True)),
-                ('in_effect_at', models.DateTimeField(blank=True, null=True)),
-                ('shadow_since', models.DateTimeField(blank=True, null=True)),
-                ('created_at', models.DateTimeField()),
-                ('last_audit_seq', models.OneToOneField(db_column='last_audit_seq', on_delete=django.db.models.deletion.PROTECT, related_name='+', to='audit.ledgerentry')),
-                ('pair', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='migration', to='shadow.servicepair')),
-                ('split', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='migration', to='traffic.split')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("slug", models.SlugField(max_length=60, unique=True)),
+                ("title", models.CharField(max_length=120)),
+                ("team", models.SlugField(max_length=60)),
+                (
+                    "phase",
+                    models.CharField(
+                        choices=[
+                            ("draft", "draft"),
+                            ("dual_run", "dual run"),
+                            ("canary", "canary"),
+                            ("full", "full"),
+                            ("decommissioned", "decommissioned"),
+                            ("abandoned", "abandoned"),
+                        ],
+                        default=rollout.lifecycle.Phase["DRAFT"],
+                        max_length=16,
+                    ),
+                ),
+                ("step", models.PositiveSmallIntegerField(blank=True, null=True)),
+                (
+                    "weight",
+                    models.PositiveSmallIntegerField(
+                        default=0, help_text="candidate's share in percent"
+                    ),
+                ),
+                ("version", models.PositiveIntegerField(default=0)),
+                ("held", models.BooleanField(default=False)),
+                ("held_by", models.CharField(blank=True, max_length=150)),
+                ("held_reason", models.TextField(blank=True)),
+                ("held_at", models.DateTimeField(blank=True, null=True)),
+                ("policy", models.JSONField()),
+                ("placed_at", models.DateTimeField()),
+                ("placed_generation", models.PositiveBigIntegerField(default=0)),
+                ("accepted_at", models.DateTimeField(blank=True, null=True)),
+                ("in_effect_at", models.DateTimeField(blank=True, null=True)),
+                ("shadow_since", models.DateTimeField(blank=True, null=True)),
+                ("created_at", models.DateTimeField()),
+                (
+                    "last_audit_seq",
+                    models.OneToOneField(
+                        db_column="last_audit_seq",
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="audit.ledgerentry",
+                    ),
+                ),
+                (
+                    "pair",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="migration",
+                        to="shadow.servicepair",
+                    ),
+                ),
+                (
+                    "split",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="migration",
+                        to="traffic.split",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='GateEvaluation',
+            name="GateEvaluation",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('gate', models.SlugField(max_length=40)),
-                ('route', models.CharField(blank=True, max_length=200)),
-                ('verdict', models.CharField(choices=[('PASS', 'PASS'), ('INCONCLUSIVE', 'INCONCLUSIVE'), ('ERROR', 'ERROR'), ('FAIL', 'FAIL')], max_length=16)),
-                ('evidence', models.JSONField()),
-                ('evidence_sha256', models.CharField(max_length=64)),
-                ('builds', models.CharField(max_length=201)),
-                ('version', models.PositiveIntegerField()),
-                ('first_at', models.DateTimeField()),
-                ('at', models.DateTimeField()),
-                ('latest', models.BooleanField(default=True)),
-                ('migration', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='evaluations', to='rollout.servicemigration')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("gate", models.SlugField(max_length=40)),
+                ("route", models.CharField(blank=True, max_length=200)),
+                (
+                    "verdict",
+                    models.CharField(
+                        choices=[
+                            ("PASS", "PASS"),
+                            ("INCONCLUSIVE", "INCONCLUSIVE"),
+                            ("ERROR", "ERROR"),
+                            ("FAIL", "FAIL"),
+                        ],
+                        max_length=16,
+                    ),
+                ),
+                ("evidence", models.JSONField()),
+                ("evidence_sha256", models.CharField(max_length=64)),
+                ("builds", models.CharField(max_length=201)),
+                ("version", models.PositiveIntegerField()),
+                ("first_at", models.DateTimeField()),
+                ("at", models.DateTimeField()),
+                ("latest", models.BooleanField(default=True)),
+                (
+                    "migration",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="evaluations",
+                        to="rollout.servicemigration",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Decision',
+            name="Decision",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('from_version', models.PositiveIntegerField()),
-                ('action', models.CharField(max_length=16)),
-                ('from_place', models.JSONField()),
-                ('to_place', models.JSONField()),
-                ('actor_kind', models.CharField(max_length=16)),
-                ('actor', models.CharField(max_length=150)),
-                ('role', models.CharField(max_length=20)),
-                ('reason', models.TextField()),
-                ('request_id', models.CharField(blank=True, max_length=64)),
-                ('at', models.DateTimeField()),
-                ('entry', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='audit.ledgerentry')),
-                ('evaluations', models.ManyToManyField(blank=True, related_name='decisions', to='rollout.gateevaluation')),
-                ('migration', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='decisions', to='rollout.servicemigration')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("from_version", models.PositiveIntegerField()),
+                ("action", models.CharField(max_length=16)),
+                ("from_place", models.JSONField()),
+                ("to_place", models.JSONField()),
+                ("actor_kind", models.CharField(max_length=16)),
+                ("actor", models.CharField(max_length=150)),
+                ("role", models.CharField(max_length=20)),
+                ("reason", models.TextField()),
+                ("request_id", models.CharField(blank=True, max_length=64)),
+                ("at", models.DateTimeField()),
+                (
+                    "entry",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="audit.ledgerentry",
+                    ),
+                ),
+                (
+                    "evaluations",
+                    models.ManyToManyField(
+                        blank=True, related_name="decisions", to="rollout.gateevaluation"
+                    ),
+                ),
+                (
+                    "migration",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="decisions",
+                        to="rollout.servicemigration",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-id'],
+                "ordering": ["-id"],
             },
         ),
         migrations.CreateModel(
-            name='ChecklistItem',
+            name="ChecklistItem",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('key', models.SlugField(max_length=40)),
-                ('verdict', models.CharField(blank=True, choices=[('PASS', 'PASS'), ('INCONCLUSIVE', 'INCONCLUSIVE'), ('ERROR', 'ERROR'), ('FAIL', 'FAIL')], max_length=16)),
-                ('evidence', models.JSONField(blank=True, null=True)),
-                ('checked_at', models.DateTimeField(blank=True, null=True)),
-                ('expires_at', models.DateTimeField(blank=True, null=True)),
-                ('migration', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='checklist', to='rollout.servicemigration')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("key", models.SlugField(max_length=40)),
+                (
+                    "verdict",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("PASS", "PASS"),
+                            ("INCONCLUSIVE", "INCONCLUSIVE"),
+                            ("ERROR", "ERROR"),
+                            ("FAIL", "FAIL"),
+                        ],
+                        max_length=16,
+                    ),
+                ),
+                ("evidence", models.JSONField(blank=True, null=True)),
+                ("checked_at", models.DateTimeField(blank=True, null=True)),
+                ("expires_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "migration",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="checklist",
+                        to="rollout.servicemigration",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='CanaryStep',
+            name="CanaryStep",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('index', models.PositiveSmallIntegerField()),
-                ('weight', models.PositiveSmallIntegerField()),
-                ('bake_seconds', models.PositiveIntegerField()),
-                ('min_requests', models.PositiveIntegerField()),
-                ('migration', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='steps', to='rollout.servicemigration')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("index", models.PositiveSmallIntegerField()),
+                ("weight", models.PositiveSmallIntegerField()),
+                ("bake_seconds", models.PositiveIntegerField()),
+                ("min_requests", models.PositiveIntegerField()),
+                (
+                    "migration",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="steps",
+                        to="rollout.servicemigration",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['index'],
+                "ordering": ["index"],
             },
         ),
         migrations.AddConstraint(
-            model_name='servicemigration',
-            constraint=models.CheckConstraint(condition=models.Q(('phase__in', ('canary', 'full', 'decommissioned')), ('weight', 0), _connector='OR'), name='weight_only_in_canary_and_after'),
+            model_name="servicemigration",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("phase__in", ("canary", "full", "decommissioned")),
+                    ("weight", 0),
+                    _connector="OR",
+                ),
+                name="weight_only_in_canary_and_after",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='servicemigration',
-            constraint=models.CheckConstraint(condition=models.Q(('weight__lte', 100)), name='weight_at_most_100'),
+            model_name="servicemigration",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("weight__lte", 100)), name="weight_at_most_100"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='servicemigration',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('phase', 'canary'), ('step__isnull', False)), models.Q(models.Q(('phase', 'canary'), _negated=True), ('step__isnull', True)), _connector='OR'), name='step_exactly_in_canary'),
+            model_name="servicemigration",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("phase", "canary"), ("step__isnull", False)),
+                    models.Q(models.Q(("phase", "canary"), _negated=True), ("step__isnull", True)),
+                    _connector="OR",
+                ),
+                name="step_exactly_in_canary",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='gateevaluation',
-            constraint=models.UniqueConstraint(condition=models.Q(('latest', True)), fields=('migration', 'gate', 'route'), name='one_latest_evaluation'),
+            model_name="gateevaluation",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("latest", True)),
+                fields=("migration", "gate", "route"),
+                name="one_latest_evaluation",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='decision',
-            constraint=models.UniqueConstraint(fields=('migration', 'from_version'), name='one_decision_per_version'),
+            model_name="decision",
+            constraint=models.UniqueConstraint(
+                fields=("migration", "from_version"), name="one_decision_per_version"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='decision',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('action', ''), _negated=True), ('from_version__gte', 0)), name='decision_named'),
+            model_name="decision",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("action", ""), _negated=True), ("from_version__gte", 0)
+                ),
+                name="decision_named",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='checklistitem',
-            constraint=models.UniqueConstraint(fields=('migration', 'key'), name='one_item_per_key'),
+            model_name="checklistitem",
+            constraint=models.UniqueConstraint(
+                fields=("migration", "key"), name="one_item_per_key"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='canarystep',
-            constraint=models.UniqueConstraint(fields=('migration', 'index'), name='one_step_per_index'),
+            model_name="canarystep",
+            constraint=models.UniqueConstraint(
+                fields=("migration", "index"), name="one_step_per_index"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='canarystep',
-            constraint=models.UniqueConstraint(fields=('migration', 'weight'), name='one_step_per_weight'),
+            model_name="canarystep",
+            constraint=models.UniqueConstraint(
+                fields=("migration", "weight"), name="one_step_per_weight"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='canarystep',
-            constraint=models.CheckConstraint(condition=models.Q(('weight__gte', 1), ('weight__lte', 100)), name='step_weight_1_to_100'),
+            model_name="canarystep",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("weight__gte", 1), ("weight__lte", 100)),
+                name="step_weight_1_to_100",
+            ),
         ),
     ]

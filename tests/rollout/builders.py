@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from audit.chain import Actor
 from rollout import services
+from rollout.lifecycle import Action
 from rollout.models import ServiceMigration
 from rollout.services import NewMigration, RouteInput
 from shadow.models import PairBlock, ServicePair
@@ -45,9 +46,9 @@ def in_dual_run(*, now=NOW, monkeypatch=None) -> ServiceMigration:
         legacy_build="legacy-1", candidate_build="candidate-1"
     )
     Proxy.objects.update(last_seen_at=now)
-    services._decide(
+    services.decide(
         slug=migration.slug,
-        action=services.Action.START,
+        action=Action.START,
         version=0,
         reason="",
         actor=OPERATOR,
@@ -99,6 +100,7 @@ def add_keys(migration: ServiceMigration, *, candidate: int, legacy: int, at: da
         proxy=proxy,
         boot="b",
         split=migration.split.name,
+        epoch=split_of(migration).epoch,
         start=int(at.timestamp()) + 2,
         seconds=2,
         arms={"candidate": candidate, "legacy": legacy},

@@ -1,0 +1,112 @@
+"""What Banyan itself notes: refused attempts, places in effect, evaluations."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from django.db import transaction
+
+from audit import services as ledger
+from audit.chain import Actor
+from rollout import gates
+from rollout.lifecycle import Action
+from rollout.models import GateEvaluation, ServiceMigration
+from rollout.services.states import state_of
+
+
+def record_denied(
+    *, slug: str, action: Action, actor: Actor, code: str, now: datetime, request_id: str = ""
+) -> None:
+    """Keep a refused attempt in the ledger: who tried what, and why it was refused."""
+    migration = ServiceMigration.objects.filter(slug=slug).first()
+    if migration is None:
+        return
+    with transaction.atomic():
+        ledger.append(
+            actor=actor,
+            action="migration:denied",
+            body={
+                "migration": slug,
+                "attempt": action.value,
+                "code": code,
+                "place": state_of(migration),
+                "request_id": request_id,
+            },
+            now=now,
+        )
+
+
+def mark_accepted(*, migration: ServiceMigration, accepted_at: datetime) -> None:
+    """Note when the last proxy accepted the present place; written once per place."""
+    ServiceMigration.objects.filter(
+        pk=migration.pk, version=migration.version, accepted_at=None
+    ).update(accepted_at=accepted_at)
+
+
+def mark_in_effect(*, migration: ServiceMigration, share: str, keys: int, now: datetime) -> bool:
+    """Record that the present place is in effect: accepted everywhere and observed as asked."""
+    with transaction.atomic():
+        changed = ServiceMigration.objects.filter(
+            pk=migration.pk, version=migration.version, in_effect_at=None
+        ).update(in_effect_at=now)
+        if not changed:
+            return False
+        ledger.append(
+            actor=Actor(kind="automation", name="banyan", role="automation"),
+            action="migration:in_effect",
+            body={
+                "migration": migration.slug,
+                "place": state_of(migration),
+                "generation": migration.placed_generation,
+                "share": share,
+                "keys": keys,
+            },
+            now=now,
+        )
+    return True
+
+
+def keep_evaluations(
+    *, migration: ServiceMigration, results: Sequence[gates.GateResult], now: datetime
+) -> list[GateEvaluation]:
+    """Store results: a new row per change of verdict or after a decision used the old one."""
+    return [_keep(migration, result, now) for result in results]
+
+
+def _keep(migration: ServiceMigration, result: gates.GateResult, now: datetime) -> GateEvaluation:
+    evidence = result.evidence.to_dict()
+    values = {
+        "verdict": result.evidence.verdict.value,
+        "evidence": evidence,
+        "evidence_sha256": gates.evidence_sha256(evidence),
+        "at": now,
+    }
+    with transaction.atomic():
+        rows = GateEvaluation.objects.filter(
+            migration=migration, gate=result.key, route=result.route, latest=True
+        )
+        latest = rows.select_for_update().first()
+        if latest and _same_story(latest, migration, result) and not latest.decisions.exists():
+            rows.update(**values)
+            for name, value in values.items():
+                setattr(latest, name, value)
+            return latest
+        rows.update(latest=False)
+        return GateEvaluation.objects.create(
+            migration=migration,
+            gate=result.key,
+            route=result.route,
+            builds=migration.pair.builds,
+            version=migration.version,
+            first_at=now,
+            **values,
+        )
+
+
+def _same_story(
+    latest: GateEvaluation, migration: ServiceMigration, result: gates.GateResult
+) -> bool:
+    return (
+        latest.verdict == result.evidence.verdict.value
+        and latest.builds == migration.pair.builds
+        and latest.version == migration.version
+    )
