@@ -180,13 +180,18 @@ async def stream(slug: str | None, ticker: Ticker = TICKER) -> AsyncIterator[str
             return
 
 
+def _release() -> None:
+    # Looked up in the worker's thread: that is where the request's connection was opened.
+    connection.close()
+
+
 async def events(request: HttpRequest, slug: str | None = None) -> HttpResponseBase:
     """GET the stream of one migration's page, or of the pages about all of them."""
     user = await request.auser()
     if not user.is_authenticated:
         return HttpResponse(status=401)
     # The stream lives for minutes and reads nothing here: give the connection back at once.
-    await sync_to_async(connection.close)()
+    await sync_to_async(_release)()
     response = StreamingHttpResponse(stream(slug), content_type="text/event-stream")
     response.headers["Cache-Control"] = "no-cache, no-transform"
     response.headers["X-Accel-Buffering"] = "no"

@@ -72,7 +72,7 @@ def what(action: str, data: Mapping[str, Any]) -> str:
     if action in OTHERS:
         return OTHERS[action]
     verb = action.removeprefix(PREFIX)
-    if action.startswith(PREFIX) and verb in Action:
+    if action.startswith(PREFIX) and verb in set(Action):
         return action_words(verb, data.get("from"), data.get("to"))
     return action.replace(":", " ").replace("_", " ").capitalize()
 
