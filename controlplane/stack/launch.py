@@ -18,8 +18,9 @@ def main(arguments: list[str]) -> None:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
     if os.getppid() != parent:  # it died before the call above could have told us
         os._exit(1)
-    # Python ignores SIGPIPE; an exec hands that on, and most programs expect the default.
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    # An exec hands on what is ignored: SIGPIPE by Python, SIGINT and SIGQUIT by a shell's `&`.
+    for number in (signal.SIGPIPE, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
     try:
         os.execvp(program, arguments[1:])  # noqa: S606 - no shell is the point
     except OSError as error:
