@@ -19,6 +19,7 @@ class FakeControl:
         self.reports: list[Json] = []
         self.polls: list[dict[str, str]] = []
         self.refuse_reports_over_bytes = 10**9
+        self.fails = False
         self.url = ""
         self._changed = asyncio.Condition()
 
@@ -39,6 +40,8 @@ class FakeControl:
                 await self._changed.wait()
 
     async def _snapshot(self, request: web.Request) -> web.Response:
+        if self.fails:
+            return web.Response(status=503)
         if request.headers.get("authorization") != f"Bearer {TOKEN}":
             return web.Response(status=401)
         asked = dict(request.query)

@@ -95,6 +95,7 @@ class Rig:
         self.envoy: subprocess.Popen[bytes] | None = None
         self.generation = 0
         self.lineage = "L1"
+        self.edge: Edge | None = None
         self._edge_stop = asyncio.Event()
         self._edge_task: asyncio.Task[None] | None = None
 
@@ -165,7 +166,7 @@ class Rig:
         )
 
     async def start_edge(self) -> Edge:
-        edge = Edge(self.config(), self.collector)
+        edge = self.edge = Edge(self.config(), self.collector)
         self._edge_stop = asyncio.Event()
         self._edge_task = asyncio.create_task(edge.run(self._edge_stop))
         async with asyncio.timeout(15):

@@ -1,15 +1,17 @@
 """The start-up self-test: whether this Envoy survives its taps.
 
 Envoy 1.40 without its crash guard does not, when a captured body is large. A scratch Envoy with the
-guard gets a private listener, a tiny upstream and a receiver that never gives credit, which is the
-worst a receiver can do. Then: a 100 KB body while the upstream is still connecting, and many 200 KB
-answers at once, every upstream connection cold.
+guard gets a private listener, a tiny upstream and a receiver that never gives a capture credit, the
+worst a receiver can do. Then: 100 KB bodies while the upstream is still connecting, and many 200 KB
+answers at once, every upstream connection cold. The upstream makes the first connections wait, so
+that a crash does not depend on who is faster.
 """
 
 import asyncio
 import contextlib
 import json
 import logging
+import socket
 import tempfile
 from collections.abc import AsyncIterator
 from dataclasses import asdict, dataclass
@@ -29,9 +31,16 @@ READY_TIMEOUT_SECONDS = 10.0
 REQUEST_TIMEOUT_SECONDS = 10.0
 REQUEST_BYTES = 100_000
 RESPONSE_BYTES = 200_000
+PIECE_BYTES = 10_000
+PAUSES_SECONDS = (0.0, 0.004, 0.001, 0.0)
+"""Between the pieces of a body: whether an unguarded Envoy crashes depends on how it arrives."""
+STALL_SECONDS = 0.06
+LINGER_SECONDS = 0.3
 AT_ONCE = 48
 ROUNDS = 2
 _HTTP2_SETTINGS = b"\x00\x00\x00\x04\x00\x00\x00\x00\x00"
+_HTTP2_CREDIT = b"\x00\x00\x04\x08\x00\x00\x00\x00\x00\x3f\xff\xff\xff"
+"""For the connection alone: each stream then stalls by itself at its first 64 KB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,14 +86,14 @@ async def taps_are_safe(state_dir: Path, envoy: Path) -> SelfTest:
 
 async def run(envoy: Path, *, runtime: Json | None = None) -> str:
     """Run the test and return what went wrong, or "". `runtime` overrides the crash guard."""
-    with tempfile.TemporaryDirectory(prefix="banyan-selftest-") as name:
+    with tempfile.TemporaryDirectory(prefix="banyan-selftest-") as name, _Upstream() as upstream:
         directory = Path(name)
-        async with _upstream() as port, _sink(directory / "tap.sock"):
-            document = _bootstrap(directory, port)
-            if runtime is not None:
-                document["layered_runtime"]["layers"][0]["static_layer"] = runtime
-            (directory / "envoy.json").write_text(json.dumps(document))
-            return await _drive(envoy, directory)
+        document = _bootstrap(directory, upstream.port)
+        if runtime is not None:
+            document["layered_runtime"]["layers"][0]["static_layer"] = runtime
+        (directory / "envoy.json").write_text(json.dumps(document))
+        async with _sink(directory / "tap.sock"):
+            return await _drive(envoy, directory, upstream)
 
 
 def _file(state_dir: Path) -> Path:
@@ -104,11 +113,13 @@ def _bootstrap(directory: Path, port: int) -> Json:
     )
     document = inlined(clusters([plan]), routes([plan]), state_dir=str(directory))
     listener = document["static_resources"]["listeners"][0]
+    for cluster in document["static_resources"]["clusters"]:
+        cluster["connect_timeout"] = f"{REQUEST_TIMEOUT_SECONDS:g}s"
     listener["address"] = {"pipe": {"path": str(directory / "listen.sock"), "mode": 0o600}}
     return document
 
 
-async def _drive(envoy: Path, directory: Path) -> str:
+async def _drive(envoy: Path, directory: Path, upstream: "_Upstream") -> str:
     process = await asyncio.create_subprocess_exec(
         envoy,
         *("-c", str(directory / "envoy.json"), "--concurrency", "1", "--disable-hot-restart"),
@@ -119,50 +130,65 @@ async def _drive(envoy: Path, directory: Path) -> str:
     transport = httpx.AsyncHTTPTransport(
         uds=str(directory / "listen.sock"), limits=httpx.Limits(max_connections=AT_ONCE)
     )
-    client = httpx.AsyncClient(
-        transport=transport, base_url="http://selftest", timeout=REQUEST_TIMEOUT_SECONDS
-    )
     try:
-        async with client:
-            return await _requests(process, directory, client)
+        if not await _listening(process, directory / "listen.sock"):
+            return "the scratch Envoy did not start"
+        async with httpx.AsyncClient(
+            transport=transport, base_url="http://selftest", timeout=REQUEST_TIMEOUT_SECONDS
+        ) as client:
+            wrong = await _requests(client, upstream)
+        # A crash may follow the last answer: copies are still on their way.
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(process.wait(), LINGER_SECONDS)
+        ended = f"Envoy ended with {process.returncode}" if process.returncode is not None else ""
+        return "; ".join(filter(None, (wrong, ended)))
     finally:
-        with contextlib.suppress(ProcessLookupError):
+        if process.returncode is None:
             process.kill()
         await process.wait()
 
 
-async def _requests(
-    process: asyncio.subprocess.Process, directory: Path, client: httpx.AsyncClient
-) -> str:
-    if not await _listening(process, directory / "listen.sock"):
-        return "the scratch Envoy did not start"
-    large = await _statuses(client, 1, b"x" * REQUEST_BYTES)
+async def _requests(client: httpx.AsyncClient, upstream: "_Upstream") -> str:
+    # One after the other: the first may also wait for the receiver, the others only for upstream.
+    stalled = []
+    for pause in PAUSES_SECONDS:
+        stalled.append(asyncio.create_task(_large(client, pause)))
+        await asyncio.wait(stalled, timeout=STALL_SECONDS)
+    await upstream.serve()
+    large = set().union(*await asyncio.gather(*stalled))
     if large != {"200"}:
-        return f"a {REQUEST_BYTES} byte request on a cold connection: {_seen(process, large)}"
+        return f"bodies of {REQUEST_BYTES} bytes on cold connections: {_list(large)}"
     for _ in range(ROUNDS):
-        answers = await _statuses(client, AT_ONCE, b"x")
+        answers = await _many(client)
         if answers != {"200"}:
-            return f"{AT_ONCE} answers of {RESPONSE_BYTES} bytes: {_seen(process, answers)}"
-    # A crash may follow the last answer: copies are still on their way.
-    with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(process.wait(), 0.3)
-    return "" if process.returncode is None else _seen(process, set())
+            return f"{AT_ONCE} answers of {RESPONSE_BYTES} bytes: {_list(answers)}"
+    return ""
 
 
-def _seen(process: asyncio.subprocess.Process, statuses: set[str]) -> str:
-    ended = f", Envoy ended with {process.returncode}" if process.returncode is not None else ""
-    return f"{', '.join(sorted(statuses)) or 'all answered'}{ended}"
+def _list(statuses: set[str]) -> str:
+    return ", ".join(sorted(statuses))
 
 
-async def _statuses(client: httpx.AsyncClient, count: int, body: bytes) -> set[str]:
-    async def one() -> str:
-        try:
-            response = await client.post("/selftest", content=body)
-        except httpx.HTTPError as error:
-            return type(error).__name__
-        return str(response.status_code)
+async def _large(client: httpx.AsyncClient, pause: float) -> set[str]:
+    async def pieces() -> AsyncIterator[bytes]:
+        for _ in range(REQUEST_BYTES // PIECE_BYTES):
+            yield b"x" * PIECE_BYTES
+            await asyncio.sleep(pause)
 
-    return set(await asyncio.gather(*(one() for _ in range(count))))
+    return {await _status(client, pieces(), REQUEST_BYTES)}
+
+
+async def _many(client: httpx.AsyncClient) -> set[str]:
+    return set(await asyncio.gather(*(_status(client, b"x", 1) for _ in range(AT_ONCE))))
+
+
+async def _status(client: httpx.AsyncClient, body: bytes | AsyncIterator[bytes], size: int) -> str:
+    try:
+        headers = {"content-length": str(size)}
+        response = await client.post("/selftest", content=body, headers=headers)
+    except httpx.HTTPError as error:
+        return type(error).__name__
+    return str(response.status_code)
 
 
 async def _listening(process: asyncio.subprocess.Process, socket: Path) -> bool:
@@ -177,24 +203,44 @@ async def _listening(process: asyncio.subprocess.Process, socket: Path) -> bool:
     return False
 
 
-@contextlib.asynccontextmanager
-async def _upstream() -> AsyncIterator[int]:
-    """Serve 200 KB for each request and close, so that every request connects anew."""
-    head = f"HTTP/1.1 200 OK\r\ncontent-length: {RESPONSE_BYTES}\r\nconnection: close\r\n\r\n"
+class _Upstream:
+    """Listens from the start, but completes no connection before `serve`.
 
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    Its queue has room for one connection, and that one is taken. Each request is then answered by
+    200 KB and a close, so that every request connects anew.
+    """
+
+    def __init__(self) -> None:
+        self._socket = socket.socket()
+        self._socket.bind(("127.0.0.1", 0))
+        self._socket.listen(0)
+        self.port: int = self._socket.getsockname()[1]
+        self._first = socket.create_connection(("127.0.0.1", self.port))
+        self._server: asyncio.Server | None = None
+
+    def __enter__(self) -> "_Upstream":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._first.close()
+        if self._server is not None:
+            self._server.close()
+        self._socket.close()
+
+    async def serve(self) -> None:
+        """Accept from now on; who waited comes through at the next try, after about a second."""
+        self._server = await asyncio.start_server(self._answer, sock=self._socket)
+        self._first.close()
+
+    @staticmethod
+    async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = f"HTTP/1.1 200 OK\r\ncontent-length: {RESPONSE_BYTES}\r\nconnection: close\r\n\r\n"
         with contextlib.suppress(OSError, asyncio.IncompleteReadError):
             request = await reader.readuntil(b"\r\n\r\n")
             await reader.readexactly(_content_length(request))
             writer.write(head.encode() + b"y" * RESPONSE_BYTES)
             await writer.drain()
         writer.close()
-
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    try:
-        yield server.sockets[0].getsockname()[1]
-    finally:
-        server.close()
 
 
 def _content_length(request: bytes) -> int:
@@ -211,7 +257,7 @@ async def _sink(path: Path) -> AsyncIterator[None]:
 
     async def swallow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError):
-            writer.write(_HTTP2_SETTINGS)
+            writer.write(_HTTP2_SETTINGS + _HTTP2_CREDIT)
             while await reader.read(65536):
                 pass
         writer.close()
