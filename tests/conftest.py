@@ -1,5 +1,16 @@
-"""What every test stands on: a ledger that may be emptied between tests, and nothing of this machine."""
+"""What every test stands on: a guarded ledger that may be emptied, and a database in a file."""
+
+import pytest
+from django.db import connection
 
 from tests.ledger import ledger_flush
 
 __all__ = ["ledger_flush"]
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(tmp_path_factory):
+    """Keep the test database in a file: in memory, threads share one cache and its locks."""
+    if connection.vendor == "sqlite":
+        name = tmp_path_factory.mktemp("database") / "test.sqlite3"
+        connection.settings_dict["TEST"]["NAME"] = str(name)

@@ -1,9 +1,9 @@
 """Waiting for a newer snapshot: one small query per process and tick, however many proxies wait."""
 
 import asyncio
-import contextlib
+from concurrent.futures import ThreadPoolExecutor
 
-from asgiref.sync import sync_to_async
+from django.db import DatabaseError, close_old_connections, connection
 
 from traffic.queries import latest_generations
 
@@ -20,6 +20,8 @@ class GenerationWatch:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._known: dict[int, int] = {}
         self._waiting = 0
+        # A thread of its own: one of a request's would end with that request.
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="generations")
         self._reader: asyncio.Task[None] | None = None
 
     async def wait(self, *, group_id: int, generation: int, seconds: float) -> int | None:
@@ -57,14 +59,26 @@ class GenerationWatch:
                     condition.notify_all()
             if not self._waiting:
                 self._known = {}
+                self._thread.submit(_disconnect)
                 return
             await asyncio.sleep(TICK_SECONDS)
 
     async def _latest(self) -> dict[int, int] | None:
         """Read once; while the database is away everybody waits, nobody gets an empty snapshot."""
-        with contextlib.suppress(Exception):
-            return await sync_to_async(latest_generations)()
-        return None
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, _read_latest)
+        except DatabaseError:
+            return None
+
+
+def _disconnect() -> None:
+    connection.close()
+
+
+def _read_latest() -> dict[int, int]:
+    # This thread serves no request, so nobody else drops a connection that broke.
+    close_old_connections()
+    return latest_generations()
 
 
 watch = GenerationWatch()
