@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 
 REPORT_SECONDS = 2.0
 SETTLE_SECONDS = 0.25
+# Envoy could not be asked for its verdict, for want of memory or time: ask again.
+RETRY_SECONDS = 1.0
 READY_NAME = "edge.ready"
 
 
@@ -143,12 +145,22 @@ class Edge:
             self._offered.clear()
             doc = self._offer
             result = await self.applier.offer(doc, superseded=self._offered)
+            if result == "unchecked" and not self._offered.is_set():
+                self._report_now.set()
+                await self._again_soon()
+                continue
             if not self._offered.is_set():
                 # Until here the poll asked for more than this offer, not for the offer again.
                 self._cursor = None
             self._report_now.set()
             if result in ("accepted", "silent", "nothing") and isinstance(doc, dict):
                 self._prepare_next(doc)
+
+    async def _again_soon(self) -> None:
+        """Offer the same document again, unless a newer one comes first."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._offered.wait(), RETRY_SECONDS)
+        self._offered.set()
 
     def _prepare_next(self, doc: Json) -> None:
         """Validate the likely next documents now, so that the next decision takes no time."""

@@ -21,7 +21,7 @@ from traffic.edge.writer import ConfigWriter
 Json = dict[str, Any]
 log = logging.getLogger(__name__)
 
-Result = Literal["accepted", "nothing", "refused", "rejected", "silent", "superseded"]
+Result = Literal["accepted", "nothing", "refused", "rejected", "silent", "superseded", "unchecked"]
 RefusalKind = Literal["rejected", "held", "stale"]
 
 
@@ -107,7 +107,8 @@ class Applier:
         if verdict is None:
             return "superseded"
         if not verdict.ok:
-            return self._reject(doc["generation"], verdict.reason)
+            rejected = self._reject(doc["generation"], verdict.reason)
+            return rejected if verdict.final else "unchecked"
         async with self._writing:
             return await self._apply(doc)
 

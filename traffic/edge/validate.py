@@ -26,10 +26,14 @@ _SUCCESS = "configuration '"
 
 @dataclass(frozen=True, slots=True)
 class Validation:
-    """Whether Envoy would take the documents; if not, its own words."""
+    """Whether Envoy would take the documents; if not, its own words.
+
+    Not `final` when Envoy could not be asked: the same documents may be asked again.
+    """
 
     ok: bool
     reason: str = ""
+    final: bool = True
 
 
 def inlined(clusters: Sequence[Json], routes: Sequence[Json], *, state_dir: str) -> Json:
@@ -93,7 +97,8 @@ class Validator:
                 verdict = await run_validation(self._envoy, file)
         finally:
             del self._running[key]
-        self._remember(key, verdict)
+        if verdict.final:
+            self._remember(key, verdict)
         return verdict
 
     def _remember(self, key: str, verdict: Validation) -> None:
@@ -116,12 +121,13 @@ async def run_validation(envoy: Path, bootstrap_file: Path) -> Validation:
         with contextlib.suppress(ProcessLookupError):  # it may have ended already
             os.setpriority(os.PRIO_PROCESS, process.pid, 5)
     except OSError as error:
-        return Validation(ok=False, reason=f"cannot run Envoy to validate: {error}")
+        return Validation(ok=False, reason=f"cannot run Envoy to validate: {error}", final=False)
     try:
         async with asyncio.timeout(VALIDATE_TIMEOUT_SECONDS):
             _, errors = await process.communicate()
     except TimeoutError:
-        return Validation(ok=False, reason=f"no verdict in {VALIDATE_TIMEOUT_SECONDS:g} s")
+        reason = f"no verdict of Envoy in {VALIDATE_TIMEOUT_SECONDS:g} s"
+        return Validation(ok=False, reason=reason, final=False)
     finally:
         if process.returncode is None:
             with contextlib.suppress(ProcessLookupError):

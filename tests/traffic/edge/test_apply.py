@@ -167,6 +167,16 @@ async def test_what_fails_validation_never_touches_the_files(bench: Bench) -> No
     assert bench.store.load().position == position_of(document(8))
 
 
+async def test_what_could_not_be_validated_is_applied_when_offered_again(bench: Bench) -> None:
+    await bench.applier.offer(document(8))
+    bench.validator.verdict = Validation(ok=False, reason="no memory", final=False)
+    assert await bench.applier.offer(document(9, 5000)) == "unchecked"
+    assert bench.applier.status().refusal is not None
+    bench.validator.verdict = Validation(ok=True)
+    assert await bench.applier.offer(document(9, 5000)) == "accepted"
+    assert bench.applier.status().refusal is None
+
+
 async def test_lowering_a_share_waits_for_no_validation(bench: Bench) -> None:
     await bench.applier.offer(document(8))
     bench.validator.gate.clear()
