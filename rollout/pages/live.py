@@ -111,6 +111,10 @@ class _Slots:
             float(k / n) if n else None for n, k in zip(self.compared, self.mismatched, strict=True)
         )
 
+    def so_far(self) -> "_Slots":
+        """Running totals: what was known at the end of each slot."""
+        return _Slots(self.begin, self.width, self.compared.cumsum(), self.mismatched.cumsum())
+
 
 def _slots(series: BlockSeries, begin: int, width: int, count: int) -> _Slots:
     compared, mismatched = np.zeros(count, dtype=np.int64), np.zeros(count, dtype=np.int64)
@@ -122,7 +126,11 @@ def _slots(series: BlockSeries, begin: int, width: int, count: int) -> _Slots:
 
 
 def mismatch_chart(view: MigrationView, *, zone: tzinfo) -> ChartCard | None:
-    """Draw the mismatch rate since the dual-run began, with interval, noise floor and limit."""
+    """Draw the mismatch rate so far, with its interval, the noise floor and the limit.
+
+    Running totals and not slots: a short slot's interval is wider than the chart, and the running
+    one is what the gate judges. It holds at every moment at once, so one may watch it narrow.
+    """
     since = view.migration.shadow_since
     if since is None or view.place.phase is Phase.DRAFT:
         return None
@@ -140,21 +148,21 @@ def mismatch_chart(view: MigrationView, *, zone: tzinfo) -> ChartCard | None:
 
 def _drawn(view: MigrationView, ours: _Slots, noise: _Slots, zone: tzinfo) -> ChartCard:
     policy = view.policy.discrepancy
-    rates = ours.rates()
+    known = ours.so_far()
+    rates = known.rates()
     bounds = [
         rate_cs(int(n), int(k), policy.alpha_pass) if n else None
-        for n, k in zip(ours.compared, ours.mismatched, strict=True)
+        for n, k in zip(known.compared, known.mismatched, strict=True)
     ]
     has_noise = bool(noise.compared.any())
     peak = max((r for r in rates if r is not None), default=0.0)
     top = max(policy.limit * 1.25, peak * 1.15)
     lines = [("ln-cand", rates)]
     if has_noise:
-        lines.insert(0, ("ln-leg ln-noise", noise.rates()))
-    per = words.duration(ours.width)
+        lines.insert(0, ("ln-leg ln-noise", noise.so_far().rates()))
     latest = next((r for r in reversed(rates) if r is not None), None)
     chart = TimeChart(
-        label=f"Mismatch rate per {per}, last {words.rate(latest)}, "
+        label=f"Mismatch rate so far, now {words.rate(latest)}, "
         f"highest {words.rate(peak)}, limit {words.rate(policy.limit)}",
         top=top,
         lines=tuple(lines),
@@ -169,7 +177,7 @@ def _drawn(view: MigrationView, ours: _Slots, noise: _Slots, zone: tzinfo) -> Ch
         marks=_marks(view, ours),
     )
     return ChartCard(
-        title=f"Mismatch rate per {per}",
+        title="Mismatch rate so far",
         chart=Html(time_chart(chart)),
         has_data=True,
         has_band=True,
