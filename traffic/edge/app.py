@@ -29,6 +29,7 @@ REPORT_SECONDS = 2.0
 SETTLE_SECONDS = 0.25
 # Envoy could not be asked for its verdict, for want of memory or time: ask again.
 RETRY_SECONDS = 1.0
+STOP_SECONDS = 3.0
 READY_NAME = "edge.ready"
 
 
@@ -189,8 +190,10 @@ class Edge:
     async def _report(self) -> None:
         backoff = Backoff()
         while True:
+            # Not `wait_for`: in Python 3.11 it may swallow a cancellation, and we would never end.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._report_now.wait(), REPORT_SECONDS)
+                async with asyncio.timeout(REPORT_SECONDS):
+                    await self._report_now.wait()
             self._report_now.clear()
             try:
                 await self._reporter.send(self.applier.status(), await look_at(self._admin))
@@ -218,7 +221,7 @@ class Edge:
         present = [task for task in tasks if task is not None]
         for task in present:
             task.cancel()
-        await asyncio.gather(*present, return_exceptions=True)
+        await asyncio.wait(present, timeout=STOP_SECONDS)
 
 
 async def _fenced(loop: Callable[[], Awaitable[None]]) -> None:

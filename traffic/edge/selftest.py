@@ -139,7 +139,8 @@ async def _drive(envoy: Path, directory: Path, upstream: "_Upstream") -> str:
             wrong = await _requests(client, upstream)
         # A crash may follow the last answer: copies are still on their way.
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(process.wait(), LINGER_SECONDS)
+            async with asyncio.timeout(LINGER_SECONDS):
+                await process.wait()
         ended = f"Envoy ended with {process.returncode}" if process.returncode is not None else ""
         return "; ".join(filter(None, (wrong, ended)))
     finally:
