@@ -1,5 +1,6 @@
 """Settings of a Banyan process, all from the environment; docs/settings.md lists every variable."""
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -169,6 +170,9 @@ STATIC_URL = "/static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STATIC_ROOT = BASE_DIR / "staticfiles"
 WHITENOISE_USE_FINDERS = True
+if not STATIC_ROOT.exists():
+    # The embedded server reads the source tree; only an image has a collected directory.
+    warnings.filterwarnings("ignore", message="No directory at", category=UserWarning)
 WHITENOISE_AUTOREFRESH = DEBUG
 
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1_048_576

@@ -1,6 +1,11 @@
 """Verbs that write, one transaction each."""
 
-from rollout.services.create import NewMigration, RouteInput, create_migration
+from rollout.services.create import (
+    NewMigration,
+    RouteInput,
+    change_addresses,
+    create_migration,
+)
 from rollout.services.decide import MAX_REASON, decide
 from rollout.services.record import (
     keep_evaluations,
@@ -14,6 +19,7 @@ __all__ = [
     "MAX_REASON",
     "NewMigration",
     "RouteInput",
+    "change_addresses",
     "create_migration",
     "decide",
     "hold",

@@ -50,7 +50,7 @@ def create_migration(
     *, given: NewMigration, actor: Actor, now: datetime, request_id: str = ""
 ) -> ServiceMigration:
     """Describe a migration in draft; nothing is mirrored yet."""
-    legacy, candidate = _addresses(given)
+    legacy, candidate = _checked(given.legacy_url, given.candidate_url)
     policy = _preset(given.policy)
     if not given.routes:
         raise InvalidError("A migration needs at least one route.", field="routes")
@@ -106,11 +106,49 @@ def create_migration(
     return migration
 
 
-def _addresses(given: NewMigration) -> tuple[Address, Address]:
+def change_addresses(
+    *, slug: str, legacy_url: str, candidate_url: str, actor: Actor, now: datetime
+) -> bool:
+    """Point a migration at other addresses of the same services; False when nothing differs."""
+    legacy, candidate = _checked(legacy_url, candidate_url)
+    with transaction.atomic():
+        migration = (
+            ServiceMigration.objects.select_for_update(of=("self",))
+            .select_related("pair", "split")
+            .get(slug=slug)
+        )
+        pair, split = migration.pair, migration.split
+        if (pair.legacy_url, pair.candidate_url) == (legacy.url, candidate.url):
+            return False
+        ServicePair.objects.filter(pk=pair.pk).update(
+            legacy_url=legacy.url, candidate_url=candidate.url
+        )
+        traffic.lock_group(split.group_id)
+        Split.objects.filter(pk=split.pk).update(
+            legacy_host=legacy.host,
+            legacy_port=legacy.port,
+            candidate_host=candidate.host,
+            candidate_port=candidate.port,
+        )
+        traffic.publish(group_id=split.group_id, now=now)
+        ledger.append(
+            actor=actor,
+            action="migration:addresses",
+            body={
+                "migration": slug,
+                "from_services": {"legacy": pair.legacy_url, "candidate": pair.candidate_url},
+                "services": {"legacy": legacy.url, "candidate": candidate.url},
+            },
+            now=now,
+        )
+    return True
+
+
+def _checked(legacy_url: str, candidate_url: str) -> tuple[Address, Address]:
     found = []
-    for field in ("legacy_url", "candidate_url"):
+    for field, url in (("legacy_url", legacy_url), ("candidate_url", candidate_url)):
         try:
-            found.append(parse_address(getattr(given, field)))
+            found.append(parse_address(url))
         except AddressError as exc:
             raise InvalidError(str(exc), field=field, code="bad_address") from exc
     if found[0] == found[1]:

@@ -209,3 +209,20 @@ def test_there_is_one_decision_per_version():
             entry=made.entry,
             at=NOW,
         )
+
+
+def test_other_addresses_are_published_and_recorded():
+    migration = in_dual_run()
+    before = Snapshot.objects.count()
+    values = {
+        "slug": migration.slug,
+        "legacy_url": "http://127.0.0.1:9101",
+        "candidate_url": "http://127.0.0.1:9102",
+        "actor": OPERATOR,
+        "now": NOW,
+    }
+    assert services.change_addresses(**values)
+    assert not services.change_addresses(**values)
+    assert Snapshot.objects.count() == before + 1
+    assert split_of(migration).candidate_port == 9102
+    assert ledger.verify().verified

@@ -7,7 +7,7 @@
    still take back (5xx) only once that record is there. Otherwise the mark is `failed_over` or
    `diverted`, never compared.
 3. A side of which Envoy's record says that it never answered, or broke off, answered with status 0.
-   A copy that its breaker shed, or a user who left, is no answer at all.
+   A copy that its breaker shed or that Envoy took back, or a user who left, is no answer at all.
 """
 
 from dataclasses import dataclass, field
@@ -18,6 +18,8 @@ from traffic.edge.attempts import OVERFLOW, SERVER_ERROR, broke
 from traffic.edge.records import AccessRecord
 from traffic.edge.taps import Capture, Headers
 from traffic.edge.topology import CANDIDATE, CANDIDATE_SHADOW, LEGACY, LEGACY_SHADOW, Topology
+
+COPY_ARMS = frozenset({CANDIDATE_SHADOW, LEGACY_SHADOW})
 
 Kind = Literal["forward", "reverse", "noise"]
 
@@ -153,12 +155,24 @@ def _half(mark: Mark, arm: str, record: AccessRecord | None, *, final: bool) -> 
             return _answered(capture)
     if record is None or not broke(record):
         return None
+    if arm in COPY_ARMS and _was_cut(record, captures):
+        return None
     # The capture of a failed try ends late, but it holds the request: worth the wait.
     if not captures and not final:
         return None
     began = captures[-1] if captures else None
     flag = "broken" if began is not None and began.status else "no_answer"
     return _Half(Answer(0, (), b"", record.duration_us), began, flag)
+
+
+def _was_cut(record: AccessRecord, captures: list[Capture]) -> bool:
+    """Whether Envoy itself took the copy back before its upstream had the whole request.
+
+    It does so when the user's side answers before it has read the body, as a service may that
+    refuses a content type. The record is then mute; a copy that timed out has had its request.
+    """
+    mute = record.status == 0 and not record.flags
+    return mute and not (captures and captures[-1].request_ended)
 
 
 def _answered(capture: Capture) -> _Half:

@@ -20,6 +20,7 @@ class Capture:
 
     `complete` means the end of the response was seen. `truncated` means that a body was longer than
     the cap and is cut there; a cut response also has no end. `status` 0 is no answer so far.
+    `request_ended` means that the upstream was given the whole request, as far as it was tapped.
     `request_body` is empty on the users' path, where it is not tapped.
     """
 
@@ -38,6 +39,7 @@ class Capture:
     complete: bool
     truncated: bool = False
     request_truncated: bool = False
+    request_ended: bool = True
 
     @property
     def size(self) -> int:
@@ -63,6 +65,7 @@ class TapStream:
         self._response = _Body(settings.cap_bytes)
         self._cluster = self._upstream = ""
         self._started_us = self._status = 0
+        self._request_ended = False
         self._told: dict[str, str] = {}
         self._request_headers: Headers = ()
         self._response_headers: Headers = ()
@@ -75,6 +78,7 @@ class TapStream:
             self._begin(request)
         elif kind == "request_body":
             self._request.add(request.request_body)
+            self._request_ended = request.request_body.end_of_stream
         elif kind == "response_headers":
             return self._answered(request.response_headers)
         elif kind == "response_body":
@@ -93,6 +97,7 @@ class TapStream:
         self._cluster = attributes["xds.cluster_name"].string_value
         self._upstream = attributes["upstream.address"].string_value
         self._request_headers, self._told = self._read(request.request_headers.headers)
+        self._request_ended = request.request_headers.end_of_stream
 
     def _answered(self, answer: Message) -> bool:
         self._response_headers, told = self._read(answer.headers)
@@ -126,6 +131,7 @@ class TapStream:
                 complete=complete,
                 truncated=self._response.truncated,
                 request_truncated=self._request.truncated,
+                request_ended=self._request_ended,
             )
         )
 

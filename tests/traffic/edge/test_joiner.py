@@ -126,8 +126,20 @@ def test_a_copy_that_breaks_off_in_its_body_is_no_answer() -> None:
     assert (pair.b.status, pair.b.body, pair.flags) == (0, b"", ("broken_b",))
 
 
+def test_a_copy_that_envoy_took_back_half_sent_is_no_failure_of_the_candidate() -> None:
+    cut = broken_off("candidate-shadow", request_ended=False)
+    mute = attempt("candidate-shadow", status=0)
+    bench = Bench().see(capture("legacy", status=415), request("legacy", status=415), cut, mute)
+    bench.wait(19)
+    assert bench.pairs == []
+    assert Tally.UNPAIRED in {booking.tally for booking in bench.bookings}
+
+
 def test_a_failed_copy_without_any_capture_is_still_a_pair_in_the_end() -> None:
-    bench = Bench().see(capture("legacy"), request("legacy"), attempt("candidate-shadow", status=0))
+    refused = attempt(
+        "candidate-shadow", status=0, flags=frozenset({"upstream_connection_failure"})
+    )
+    bench = Bench().see(capture("legacy"), request("legacy"), refused)
     bench.wait(19)
     (pair,) = bench.pairs
     assert pair.flags == ("no_answer_b", "no_request_body")
