@@ -21,14 +21,14 @@ class LedgerEntryAdmin(EntryAdmin):
     list_filter = ("action",)
     search_fields = ("actor", "subject")
 
-    def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002
+    def has_add_permission(self, request: HttpRequest) -> bool:
         """Nobody adds an entry by hand."""
         return False
 
-    def has_change_permission(self, request: HttpRequest, obj: LedgerEntry | None = None) -> bool:  # noqa: ARG002
+    def has_change_permission(self, request: HttpRequest, obj: LedgerEntry | None = None) -> bool:
         """Nobody changes one."""
         return False
 
-    def has_delete_permission(self, request: HttpRequest, obj: LedgerEntry | None = None) -> bool:  # noqa: ARG002
+    def has_delete_permission(self, request: HttpRequest, obj: LedgerEntry | None = None) -> bool:
         """Nobody deletes one."""
         return False

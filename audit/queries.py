@@ -65,7 +65,7 @@ class _BodyText(Func):
         self,
         compiler: SQLCompiler,
         connection: BaseDatabaseWrapper,
-        **context: Any,  # noqa: ANN401
+        **context: Any,
     ) -> tuple[str, Sequence[Any]]:
         """Read bytes as Latin-1, which has a character for every byte but 0."""
         template = "convert_from(%(expressions)s, 'LATIN1')"

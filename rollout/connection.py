@@ -128,5 +128,5 @@ def _documents(legacy: Fetched, candidate: Fetched, routes: tuple[FoundRoute, ..
     if not _operations(legacy):
         said = "Legacy serves no OpenAPI document."
         return Finding("over", said, "Write the routes by hand.", str(legacy.status or ""))
-    said = f"{len(routes) - both} of {len(routes)} routes are not in the candidate’s document."  # noqa: RUF001
+    said = f"{len(routes) - both} of {len(routes)} routes are not in the candidate’s document."
     return Finding("over", said, "Requests there would differ.", str(candidate.status or ""))

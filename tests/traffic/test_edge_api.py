@@ -1,11 +1,15 @@
 """The edge API: a token per proxy, whole reports or nothing, repeats are harmless."""
 
+import asyncio
 import json
 
 import pytest
+from asgiref.sync import sync_to_async
+from django.db import connections
 
 from tests.rollout.builders import NOW, add_keys, fresh, make_migration
 from traffic import queries, services
+from traffic.api.watch import watch
 from traffic.exceptions import ReportError
 from traffic.models import Acknowledgement, Proxy, ProxyGroup, RoutingBlock, TapBlock, TrafficBlock
 from traffic.reports import parse_report
@@ -65,7 +69,15 @@ def report(**changes):
 
 
 @pytest.fixture
-def edge(async_client):
+async def no_connection_left():
+    """Close what other threads opened: PostgreSQL drops no database that is in use."""
+    yield
+    await sync_to_async(connections.close_all)()
+    await asyncio.get_running_loop().run_in_executor(watch._thread, connections.close_all)
+
+
+@pytest.fixture
+def edge(async_client, no_connection_left):
     make_migration()
 
     async def call(method, path, body=None, token="secret"):
@@ -110,8 +122,6 @@ async def test_numbers_out_of_range_are_refused(edge, query):
 
 
 async def test_a_report_may_not_come_from_another_proxy(edge):
-    from asgiref.sync import sync_to_async
-
     body = await sync_to_async(report)(proxy="edge-2")
     assert (await edge("POST", "report", body)).status_code == 403
 
