@@ -50,8 +50,8 @@ def gates_card(view: MigrationView, zone: tzinfo) -> Gates:
 
 def _group(key: str, title: str, results: Sequence[GateResult]) -> GateGroup:
     rows = sorted((gate_row(r) for r in results), key=lambda row: URGENCY.index(row.status))
-    unmeasured = sum(1 for row in rows if row.status == "none")
-    note = f"{unmeasured} not measured yet" if unmeasured else ""
+    unasked = sum(1 for r in results if not r.required)
+    note = f"{unasked} not asked for by this policy" if unasked else ""
     return GateGroup(key=key, title=title, note=note, rows=tuple(rows))
 
 
@@ -61,12 +61,10 @@ def gate_row(result: GateResult) -> GateRow:
     state = said_of(evidence)
     value, limit = _measured(result, state)
     opened = result.blocks
-    asked = "" if result.required else ", not asked for by this policy"
-    detail = _detail(result) + asked
     return GateRow(
         key=result.key,
         name=result.title,
-        detail=detail,
+        detail=_detail(result),
         value=value,
         limit=limit,
         status=state.status,

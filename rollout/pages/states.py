@@ -32,7 +32,7 @@ FAIL = Said("fail", "Fail")
 ERROR = Said("err", "Error")
 COLLECTING = Said("col", "Collecting")
 INCONCLUSIVE = Said("inc", "Inconclusive")
-NOT_STARTED = Said("none", "Not measured")
+NOT_STARTED = Said("none", "Not measured yet")
 NO_DATA = Said("stale", "No data")
 
 

@@ -83,8 +83,9 @@
   const time = (ms) => new Date(ms).toLocaleTimeString('en-GB');
   const say = (old) => {
     const text = time(seen);
-    live.firstChild.data = old ? 'Not live, last update ' : 'Live, updated ';
-    live.lastElementChild.textContent = text;
+    const [state, at] = live.firstElementChild.children;
+    state.textContent = old ? 'Not live, last update' : 'Live, updated';
+    at.textContent = text;
     if (short) short.textContent = text.slice(0, 5);
     [live, short].forEach((el) => el?.classList.toggle('stale', old));
     root.classList.toggle('is-stale', old);
