@@ -22,6 +22,9 @@ HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 SAMPLE_HEADER = "x-banyan-sample"
 TAP_CLUSTER = "banyan-tap"
 USER_LIMIT = 4096
+# Servers close idle connections after as little as 2 s (gunicorn; uvicorn 5 s). Whoever closes first
+# wins: a request sent into a connection that is just being closed is an error the user sees.
+UPSTREAM_IDLE = "1.5s"
 
 
 def clusters(plans: Sequence[SplitPlan], *, taps: bool = True) -> list[Json]:
@@ -154,6 +157,7 @@ def _http_options(filters: list[Json]) -> Json:
     options: Json = {
         "@type": TYPE + HTTP_OPTIONS,
         "explicit_http_config": {"http_protocol_options": {}},
+        "common_http_protocol_options": {"idle_timeout": UPSTREAM_IDLE},
     }
     if filters:
         options["http_filters"] = [*filters, _UPSTREAM_CODEC]

@@ -25,6 +25,14 @@ SECRET_HEADERS = ("authorization", "cookie")
 BODY_BUFFER_BYTES = 1 << 20
 
 
+UNSENT: Json = {
+    "retry_on": "connect-failure,refused-stream,reset-before-request",
+    "num_retries": 1,
+    "retry_back_off": {"base_interval": "0.001s", "max_interval": "0.002s"},
+}
+"""Try once more what legacy was never sent: safe for any request, whatever it does."""
+
+
 def routes(plans: Sequence[SplitPlan]) -> list[Json]:
     """Build the one route configuration that serves all splits, longest path prefix first."""
     ordered = sorted(plans, key=lambda plan: (-len(plan.path_prefix), plan.path_prefix))
@@ -152,7 +160,11 @@ def _header_input(name: str, header: str) -> Json:
 
 def _legacy_routes(plan: SplitPlan) -> list[Json]:
     cluster = legacy_cluster(plan.name)
-    plain: Json = {"cluster": cluster, "timeout": _seconds(plan.route_timeout_s)}
+    plain: Json = {
+        "cluster": cluster,
+        "timeout": _seconds(plan.route_timeout_s),
+        "retry_policy": UNSENT,
+    }
     mirrors = [_mirror(candidate_shadow_cluster(plan.name), "candidate-shadow")]
     if plan.noise_tth:
         # Envoy draws one number per request, so this is a part of the sampled ones by itself.

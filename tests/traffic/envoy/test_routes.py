@@ -6,6 +6,7 @@ import pytest
 
 from tests.traffic.envoy.plans import plan
 from traffic.envoy.resources import no_snapshot_routes, routes, safe_routes
+from traffic.envoy.route_resources import UNSENT
 
 Json = dict[str, Any]
 
@@ -130,7 +131,11 @@ def test_safe_routes_copy_nothing_and_use_legacy_alone() -> None:
         {
             "name": "embeddings/legacy-plain",
             "match": {"prefix": "/"},
-            "route": {"cluster": "embeddings/legacy", "timeout": "15s"},
+            "route": {
+                "cluster": "embeddings/legacy",
+                "timeout": "15s",
+                "retry_policy": UNSENT,
+            },
         }
     ]
 
