@@ -160,7 +160,8 @@ class Edge:
     async def _again_soon(self) -> None:
         """Offer the same document again, unless a newer one comes first."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._offered.wait(), RETRY_SECONDS)
+            async with asyncio.timeout(RETRY_SECONDS):
+                await self._offered.wait()
         self._offered.set()
 
     def _prepare_next(self, doc: Json) -> None:
