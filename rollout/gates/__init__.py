@@ -1,0 +1,109 @@
+"""The gates: what is asked before the next place opens, and how each reads its evidence.
+
+A gate is a function from a `Context` (read once) to Evidence. Whatever is missing, stale or too
+little is INCONCLUSIVE; only what was shown is PASS.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from judge.verdict import Verdict
+from rollout.gates.base import (
+    CHECKLIST_GROUP,
+    STEP_GROUP,
+    Context,
+    Gate,
+    GateResult,
+    Judged,
+    evidence_sha256,
+    simple_evidence,
+)
+from rollout.gates.discrepancy import discrepancy
+from rollout.gates.reading import convergence_of, fleet_connected, observed_of, read_context
+from rollout.gates.step import bake, proxies, split
+from rollout.models import ServiceMigration
+
+__all__ = [
+    "CHECKLIST_GROUP",
+    "GATES",
+    "STEP_GROUP",
+    "TITLES",
+    "Context",
+    "Gate",
+    "GateResult",
+    "convergence_of",
+    "evaluate",
+    "evaluate_context",
+    "evidence_sha256",
+    "fleet_connected",
+    "observed_of",
+    "read_context",
+]
+
+
+def evaluate(migration: ServiceMigration, *, now: datetime) -> list[GateResult]:
+    """Evaluate every gate of the next place, checklist first."""
+    return evaluate_context(read_context(migration, now=now))
+
+
+def evaluate_context(context: Context) -> list[GateResult]:
+    """Evaluate every gate on what was read."""
+    results = []
+    for gate in GATES:
+        evidence, routes = gate.evaluate(context)
+        results.append(
+            GateResult(
+                key=gate.key,
+                title=gate.title,
+                group=gate.group,
+                measured=gate.measured,
+                evidence=evidence,
+                required=gate.key in context.policy.gates,
+                routes=routes,
+            )
+        )
+    return results
+
+
+def _not_measured(key: str) -> Callable[[Context], Judged]:
+    def read(context: Context) -> Judged:  # noqa: ARG001  # nothing to read yet
+        return simple_evidence(key, Verdict.INCONCLUSIVE, "Not measured yet."), ()
+
+    return read
+
+
+GATES: tuple[Gate, ...] = (
+    Gate(
+        "discrepancy",
+        "Shadow discrepancy",
+        CHECKLIST_GROUP,
+        "answers of both sides to the same requests",
+        discrepancy,
+    ),
+    *(
+        Gate(key, title, CHECKLIST_GROUP, measured, _not_measured(key))
+        for key, title, measured in (
+            ("latency", "Latency in all percentiles", "p50 to p99.9 against legacy"),
+            ("error_codes", "Error codes and messages", "provoked errors on both sides"),
+            ("schema", "Schema compatibility", "OpenAPI against OpenAPI"),
+            ("health", "Health endpoints", "health and readiness in every state"),
+            ("log_format", "Log format", "log lines of both sides"),
+            ("load", "Load at 2 × production", "the amplified mirror"),
+        )
+    ),
+    Gate(
+        "errors", "Errors not worse", STEP_GROUP, "attempts on both sides", _not_measured("errors")
+    ),
+    Gate(
+        "latency_regression",
+        "Latency regression",
+        STEP_GROUP,
+        "slow requests on both sides",
+        _not_measured("latency_regression"),
+    ),
+    Gate("split", "Split as asked", STEP_GROUP, "distinct user keys per side", split),
+    Gate("proxies", "Proxies in effect", STEP_GROUP, "acknowledgements of the fleet", proxies),
+    Gate("bake", "Bake time and requests", STEP_GROUP, "the step's clock", bake),
+)
+
+TITLES = {gate.key: gate.title for gate in GATES}

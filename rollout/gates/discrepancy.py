@@ -1,0 +1,96 @@
+"""The shadow discrepancy gate: overall and each route, on fresh evidence that covers enough."""
+
+import numpy as np
+
+from judge.discrepancy import judge_discrepancy
+from judge.evidence import Evidence
+from judge.verdict import Verdict, worst
+from rollout.gates.base import Context, Judged, Routes, changed, is_old
+from shadow.queries import PairEvidence
+
+
+def discrepancy(context: Context) -> Judged:
+    """Judge the overall rate and each route; the worst of them is the gate's verdict."""
+    policy = context.policy.discrepancy
+    found = context.evidence
+    since = context.migration.shadow_since
+    elapsed = (context.now - since).total_seconds() if since else 0.0
+    strata = len(context.route_names) + 1
+    overall = judge_discrepancy(
+        n_b=found.overall.compared,
+        k_b=found.overall.mismatched,
+        elapsed_s=elapsed,
+        policy=policy,
+        strata_count=strata,
+    )
+    routes = []
+    for name in context.route_names:
+        series = found.routes.get(name)
+        empty = np.zeros(0, dtype=np.int64)
+        routes.append(
+            (
+                name,
+                judge_discrepancy(
+                    n_b=series.compared if series else empty,
+                    k_b=series.mismatched if series else empty,
+                    elapsed_s=elapsed,
+                    policy=policy,
+                    strata_count=strata,
+                    stratum=True,
+                ),
+            )
+        )
+    judged = _worst_of(overall, tuple(routes))
+    fresh = _fresh(judged, found.last_end, context)
+    return _covered(fresh, found, context.policy.max_uncomparable), tuple(routes)
+
+
+def _fresh(evidence: Evidence, last_end: int | None, context: Context) -> Evidence:
+    """Let evidence that stopped growing open nothing: it says nothing about now."""
+    if evidence.verdict is not Verdict.PASS:
+        return evidence
+    if not is_old(last_end, context):
+        return evidence
+    text = f"No pair was compared for {context.policy.stale_after_s} s. {evidence.sentence}"
+    return changed(
+        evidence, verdict=Verdict.INCONCLUSIVE, sentence=text, eta_s=None, reasons=("stale",)
+    )
+
+
+def _covered(evidence: Evidence, found: PairEvidence, limit: float) -> Evidence:
+    """Let too many uncomparable pairs open nothing: they might all have differed."""
+    if evidence.verdict is not Verdict.PASS:
+        return evidence
+    lost = sum(found.uncomparable.values())
+    share = lost / (lost + evidence.n) if lost else 0.0
+    if share <= limit:
+        return evidence
+    causes = ", ".join(f"{cause} {count}" for cause, count in found.uncomparable.items())
+    text = f"{share:.1%} of the pairs could not be compared ({causes}), at most {limit:.1%} may be."
+    return changed(
+        evidence,
+        verdict=Verdict.INCONCLUSIVE,
+        sentence=f"{text} {evidence.sentence}",
+        eta_s=None,
+        reasons=("uncomparable",),
+    )
+
+
+def _worst_of(overall: Evidence, routes: Routes) -> Evidence:
+    """Give the overall evidence the worst verdict, naming the routes that hold it back."""
+    verdict = worst([overall.verdict, *(e.verdict for _, e in routes)])
+    if verdict is overall.verdict:
+        return overall
+    behind = [(name, e) for name, e in routes if e.verdict is verdict]
+    reasons = tuple(f"{name}: {e.sentence}" for name, e in behind)
+    slowest = max((e.eta_s for _, e in behind if e.eta_s is not None), default=None)
+    return changed(
+        overall,
+        verdict=verdict,
+        progress=min([overall.progress, *(e.progress for _, e in behind)]),
+        eta_s=slowest if all(e.eta_s is not None for _, e in behind) else None,
+        sentence=f"{overall.sentence} Waiting for {', '.join(name for name, _ in behind)}."
+        if verdict is Verdict.INCONCLUSIVE
+        else f"{behind[0][0]}: {behind[0][1].sentence}",
+        reasons=(*overall.reasons, *reasons),
+    )
