@@ -13,6 +13,7 @@ from django.db.models import Max, Q, Sum
 from django.utils import timezone
 
 from audit.models import LedgerEntry, LedgerHead
+from judge.evidence import Evidence
 from judge.histogram import Histogram, from_wire, merge, quantile
 from rollout.models import Decision, GateEvaluation, ServiceMigration
 from shadow.models import MismatchGroup, PairBlock
@@ -70,10 +71,8 @@ class NavRow:
     held: bool
     in_effect: bool
     policy: Mapping[str, Any]
-    verdicts: Mapping[str, str]
     measured_at: datetime | None
-    sentences: Mapping[str, str] = field(default_factory=dict)
-    etas: Mapping[str, float | None] = field(default_factory=dict)
+    evidence: Mapping[str, Evidence] = field(default_factory=dict)
     split: str = ""
     held_by: str = ""
     held_reason: str = ""
@@ -108,10 +107,8 @@ def _nav_row(m: ServiceMigration, stored: Sequence[GateEvaluation]) -> NavRow:
         held=m.held,
         in_effect=m.in_effect_at is not None,
         policy=m.policy,
-        verdicts={e.gate: e.verdict for e in stored},
         measured_at=max((e.at for e in stored), default=None),
-        sentences={e.gate: str(e.evidence.get("sentence", "")) for e in stored},
-        etas={e.gate: e.evidence.get("eta_s") for e in stored},
+        evidence={e.gate: found for e in stored if (found := evidence_of(e))},
         split=m.split.name,
         held_by=m.held_by,
         held_reason=m.held_reason,
@@ -120,6 +117,14 @@ def _nav_row(m: ServiceMigration, stored: Sequence[GateEvaluation]) -> NavRow:
         shadow_since=m.shadow_since,
         builds_known=bool(m.pair.candidate_build),
     )
+
+
+def evidence_of(evaluation: GateEvaluation) -> Evidence | None:
+    """Read stored evidence; None when another version of Banyan wrote it in a shape now unknown."""
+    try:
+        return Evidence.from_dict(evaluation.evidence)
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
 def migration_count() -> int:

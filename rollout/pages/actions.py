@@ -37,7 +37,7 @@ VERBS = {
 def promote(request: HttpRequest, reader: Reader, slug: str) -> HttpResponse:
     """Go one place to the right: a reason and the typed slug and weight."""
     view = view_of(slug, reader)
-    dialog = dialogs.promote(view, beside(view))
+    dialog = dialogs.promote(view, beside(view), reader.zone)
     form = PromoteForm(request.POST, expected=dialog.confirm)
     return _answer(
         request, reader, view, Verb(Action.PROMOTE, dialog, form, _with_version(services.promote))

@@ -55,6 +55,7 @@ class Button:
     short: str
     url: str
     open: bool = True
+    suffix: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +123,7 @@ class Rail:
     measured: float | None
     measured_words: str
     legacy_words: str
+    legacy_rps: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import tzinfo
 
 from django.urls import reverse
 
@@ -11,7 +12,7 @@ from rollout.pages.access import Reader
 from rollout.pages.contexts import Choice, Dialog, Fact, PickRow, Target
 from rollout.pages.forms import ROLL_BACK_REASONS
 from rollout.pages.gate_rows import mini_gate
-from rollout.pages.heads import Beside
+from rollout.pages.heads import Beside, closed_note
 from rollout.pages.states import said_of, standing_of_row, target_words
 from rollout.queries import MigrationView
 from rollout.readings import NavRow
@@ -31,7 +32,7 @@ def refuse(dialog: Dialog, refusal: str) -> Dialog:
 
 def no_permission(verb: str, reader: Reader, team: str) -> str:
     """Say who can do what the reader cannot."""
-    return f"{reader.role.value.capitalize()}s can’t {verb}. Ask an operator in {team}."  # noqa: RUF001
+    return f"{reader.role.value.capitalize()}s can’t {verb}. Ask an operator in {team}."
 
 
 def promote_words(view: MigrationView) -> str:
@@ -40,7 +41,7 @@ def promote_words(view: MigrationView) -> str:
     return f"{view.migration.slug} {weight}"
 
 
-def promote(view: MigrationView, beside: Beside) -> Dialog:
+def promote(view: MigrationView, beside: Beside, zone: tzinfo) -> Dialog:
     """Build the promote form with the gates as they are now."""
     slug = view.migration.slug
     to = view.following
@@ -48,12 +49,12 @@ def promote(view: MigrationView, beside: Beside) -> Dialog:
     target = target_words(to) if to else "nothing"
     required = [r for r in view.gates if r.required]
     passing = sum(1 for r in required if not r.blocks)
-    age = words.duration(view.policy.evidence_max_age_s)
+    at = words.clock(view.now, zone, seconds=True)
     dialog = Dialog(
         verb="promote",
         slug=slug,
         title=f"Promote {slug} to {target}",
-        intro="Users’ traffic moves as soon as you confirm. You can roll back at any time.",  # noqa: RUF001
+        intro="Users’ traffic moves as soon as you confirm. You can roll back at any time.",
         action_url=_url("promote", slug),
         back_url=_url("overview", slug),
         button=f"Promote to {target}",
@@ -69,11 +70,12 @@ def promote(view: MigrationView, beside: Beside) -> Dialog:
         after_note=_rps(beside.rps, float(weight), about="about "),
         gates=tuple(mini_gate(r) for r in required),
         gates_title=f"{passing} of {len(required)} gates pass",
-        gates_note=f"Measured as this form opened, measured again when you confirm, valid {age}",
+        gates_note=f"Measured {at}, again when you confirm",
         gates_status="pass" if passing == len(required) else "inc",
     )
     if not view.can_promote:
-        return refuse(dialog, view.why_closed or "Nothing follows.")
+        held = "Held. Resume first." if view.migration.held else ""
+        return refuse(dialog, held or closed_note(view.gates) or "Nothing follows.")
     return dialog
 
 
@@ -84,7 +86,7 @@ def start(view: MigrationView) -> Dialog:
         verb="start",
         slug=slug,
         title=f"Start the dual-run of {slug}",
-        intro="Users keep getting legacy’s answers. The candidate gets copies.",  # noqa: RUF001
+        intro="Users keep getting legacy’s answers. The candidate gets copies.",
         action_url=_url("start", slug),
         back_url=_url("overview", slug),
         button="Start dual-run",
@@ -100,14 +102,15 @@ def start(view: MigrationView) -> Dialog:
 def hold(view: MigrationView) -> Dialog:
     """Build the hold form: a reason, and what stays on meanwhile."""
     slug, weight = view.migration.slug, view.place.weight
+    at = f" at {weight}%" if weight else ""
     dialog = Dialog(
         verb="hold",
         slug=slug,
-        title=f"Hold {slug} at {weight}%",
+        title=f"Hold {slug}{at}",
         intro="Traffic stays where it is, and nobody can promote meanwhile.",
         action_url=_url("hold", slug),
         back_url=_url("overview", slug),
-        button=f"Hold at {weight}%",
+        button=f"Hold{at}",
         busy="Holding…",
         consequence="Stays until someone resumes. Recorded in the audit log.",
         version=view.migration.version,
@@ -191,6 +194,8 @@ def _targets(view: MigrationView, beside: Beside, to: int) -> tuple[Target, ...]
             label = "0%, all legacy"
         elif index == len(lower) - 1:
             label = f"{place.weight}%, the step before"
+        if place.weight == view.place.weight:
+            label = f"{place.weight}%, as canary"
         share = 1 - place.weight / 100
         legacy = f", legacy {words.per_second(beside.rps * share)} req/s" if beside.rps else ""
         found.append(Target(place.weight, label, index, place.weight == chosen, legacy))
@@ -211,7 +216,7 @@ def _room(probes: Sequence[ProbeResult]) -> tuple[str, str]:
         return "Legacy answers its health checks. Its spare room is not measured.", "pass"
     if legacy:
         return "Legacy does not answer its health checks. The button stays on.", "over"
-    return "Legacy’s room is not measured. The button stays on.", "stale"  # noqa: RUF001
+    return "Legacy’s room is not measured. The button stays on.", "stale"
 
 
 def _rps(rps: float | None, percent: float | None, *, about: str = "") -> str:
@@ -224,7 +229,7 @@ def picks(rows: Sequence[NavRow], *, chosen: str, reader: Reader) -> tuple[PickR
     """List the migrations that carry users, failed ones first."""
     carrying = [row for row in rows if row.weight and row.phase != Phase.DECOMMISSIONED]
     lines = [(standing_of_row(row, now=reader.now), row) for row in carrying]
-    lines.sort(key=lambda pair: (pair[0].status != "fail", pair[1].slug))
+    lines.sort(key=lambda pair: (pair[0].status != "fail", pair[1].weight, pair[1].slug))
     base = reverse("pages:roll_back_any")
     picked = chosen if any(row.slug == chosen for _, row in lines) else ""
     return tuple(

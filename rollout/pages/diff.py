@@ -14,6 +14,7 @@ from itertools import islice
 from typing import Any
 
 from rollout.pages.contexts import DiffRow, DiffSide
+from rollout.pages.words import small
 
 CONTEXT_LINES = 3
 FOLD_FROM = 9
@@ -23,6 +24,7 @@ MARK_WIDTH = 400
 WIDE = 600
 
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
+_NUMBER = re.compile(r"(^|[\s:])-?\d[\d.eE+-]*,?$")
 _INDEX = re.compile(r"\[\d+\]")
 
 
@@ -42,11 +44,11 @@ class Rulebook:
     atol: float | None = None
     ignored: frozenset[str] = frozenset()
 
-    def excuse(self, path: str) -> str:
+    def excuse(self, path: str, *, number: bool) -> str:
         """Say why a differing line counts as a match."""
         if path in self.ignored or _INDEX.sub("[*]", path) in self.ignored:
             return "ignored"
-        return f"within {self.atol:g}" if self.atol is not None else "tolerated"
+        return f"within {small(self.atol)}" if number and self.atol is not None else "tolerated"
 
 
 def diff_rows(legacy: str, candidate: str, rules: Rulebook) -> tuple[DiffRow, ...]:
@@ -137,7 +139,10 @@ def _differing(x: Line | None, y: Line | None, i: int, j: int, rules: Rulebook) 
     if x.path.endswith(" end"):
         return DiffRow("eq", _side(i, text_x, text_x), _side(j, text_y, text_y))
     return DiffRow(
-        "tol", _side(i, text_x, text_x), _side(j, text_y, text_y), text=rules.excuse(x.path)
+        "tol",
+        _side(i, text_x, text_x),
+        _side(j, text_y, text_y),
+        text=rules.excuse(x.path, number=_is_number(x.text)),
     )
 
 
@@ -160,10 +165,13 @@ def _side(number: int, text: str | None, other: str | None) -> DiffSide:
     return DiffSide(str(number), text[:start], text[start:stop], text[stop:])
 
 
+def _is_number(line: str) -> bool:
+    return bool(_NUMBER.search(line))
+
+
 def _note(path: str, text: str) -> DiffRow:
-    # The sentence begins with the path, which stands on the line above already.
-    said = text.removeprefix(path).lstrip()
-    return DiffRow("note", status="fail", lead="Differs", text=said or text)
+    lead = "Over tolerance" if text.endswith("apart") else "Differs"
+    return DiffRow("note", status="fail", lead=lead, text=text or path)
 
 
 def _folded(rows: Sequence[DiffRow]) -> tuple[DiffRow, ...]:

@@ -14,9 +14,10 @@ from rollout.queries import MigrationView
 from rollout.readings import sampled_totals
 from shadow.models import MismatchGroup, MismatchSample
 
-SAMPLE_PARTS = ("pairs", "unpaired", "truncated", "failed_over", "diverted", "shed")
+SAMPLE_PARTS = ("pairs", "waiting", "unpaired", "truncated", "failed_over", "diverted", "shed")
 PART_NAMES = {
     "pairs": "Joined to pairs",
+    "waiting": "Still waiting for an answer",
     "unpaired": "No second answer",
     "truncated": "Body too large",
     "failed_over": "Answered by legacy instead",
@@ -40,7 +41,7 @@ def stats(view: MigrationView) -> tuple[Fact, ...]:
         Fact(
             "Mismatch rate",
             words.rate(e.value) if e.n else "no data",
-            f"at most {words.rate(e.upper)}, confidence {100 * (1 - e.alpha):g}%"
+            f"at most {words.rate(e.upper)} ({100 * (1 - e.alpha):g}%)"
             if e.n and e.upper is not None
             else "nothing compared yet",
         ),
@@ -49,9 +50,7 @@ def stats(view: MigrationView) -> tuple[Fact, ...]:
         Fact(
             "Noise floor",
             words.rate(noise_k / noise_n) if noise_n else "no data",
-            f"legacy against itself, {words.count(noise_n)} pairs"
-            if noise_n
-            else "legacy against itself",
+            f"of {words.count(noise_n)}, legacy twice" if noise_n else "legacy against itself",
         ),
     )
 
@@ -79,8 +78,24 @@ def cause_rows(
     return rows, current
 
 
+KINDS = {
+    "number": "Numeric drift over the tolerance",
+    "not_finite": "NaN or infinity",
+    "status": "Another status",
+    "type": "Another JSON type",
+    "length": "Another length",
+    "missing": "Missing from the candidate",
+    "unexpected": "Only in the candidate",
+    "no_answer": "The candidate gave no answer",
+    "not_json": "Not JSON",
+    "bytes": "Other bytes",
+    "value": "Another value",
+    "not_decodable": "Cannot be decoded",
+}
+
+
 def _kind(kind: str) -> str:
-    return kind.replace("_", " ").capitalize()
+    return KINDS.get(kind, kind.replace("_", " ").capitalize())
 
 
 def sample_of(  # noqa: PLR0913  # what one example is shown with
@@ -118,7 +133,9 @@ def sample_of(  # noqa: PLR0913  # what one example is shown with
         request=f"{s.method} {s.path}",
         sample_id=f"req {words.short_hash(s.sample_id)}",
         at=words.moment_words(s.at, reader.zone, reader.now),
-        tolerance=f"tolerance {tolerances[group.route]:g}" if group.route in tolerances else "",
+        tolerance=f"tolerance {words.small(tolerances[group.route])}"
+        if group.route in tolerances
+        else "",
         legacy_head=f"Legacy {legacy_build}",
         legacy_note=_answer(s.legacy_status, s.legacy_us),
         candidate_head=f"Candidate {candidate_build}",
@@ -134,7 +151,8 @@ def sample_of(  # noqa: PLR0913  # what one example is shown with
 def _intro(group: MismatchGroup, reader: Reader) -> str:
     parts = [group.description.rstrip(".") + "."] if group.description else []
     if group.max_distance is not None:
-        parts.append(f"Largest difference {group.max_distance:.2g}.")
+        largest = float(f"{group.max_distance:.2g}")
+        parts.append(f"Largest difference {words.small(largest)}.")
     first = words.moment_words(group.first_seen_at, reader.zone, reader.now)
     parts.append(f"First seen {first}, last seen {words.ago(group.last_seen_at, reader.now)}.")
     return " ".join(parts)

@@ -12,6 +12,8 @@ from rollout.lifecycle import Action, Phase
 from rollout.pages import charts, words
 from rollout.pages.access import Reader, page
 from rollout.pages.contexts import Fact, Fleet, FleetRow, FleetSection, Html
+from rollout.pages.gate_rows import plain
+from rollout.pages.heads import lower_first
 from rollout.pages.shell import URGENCY, build_nav, build_shell, show, step_count
 from rollout.pages.states import (
     ENDED,
@@ -24,6 +26,8 @@ from rollout.pages.states import (
 from rollout.readings import NavRow
 
 NEEDS_YOU = frozenset({"fail", "stale", "go", "hold"})
+OPENS = "Next step opens"
+DONE = frozenset({Phase.FULL, Phase.DECOMMISSIONED, Phase.ABANDONED})
 
 
 @require_safe
@@ -75,13 +79,14 @@ def build_fleet(rows: list[NavRow], reader: Reader, *, query: str) -> Fleet:
         (line, row, _row(line, row, reader, shares.get(row.split), p99.get(row.split, {})))
         for line, row in lines
     ]
-    done = [r for _, row, r in built if row.phase in {Phase.DECOMMISSIONED, Phase.ABANDONED}]
+    done = [r for line, row, r in built if row.phase in DONE and line.status == "pass"]
+    drafts = [r for _, row, r in built if row.phase == Phase.DRAFT]
     urgent = sorted(
         (item for item in built if item[0].status in NEEDS_YOU and item[2] not in done),
         key=lambda item: (URGENCY.index(item[0].status), item[1].slug),
     )
     needs = [r for _, _, r in urgent]
-    rest = [r for _, _, r in built if r not in needs and r not in done]
+    rest = [r for _, _, r in built if r not in needs and r not in done and r not in drafts]
     empty = not rows and not query
     facts = _installation(reader) if empty else ()
     ready = sum(1 for f in facts if f.status == "pass")
@@ -89,7 +94,7 @@ def build_fleet(rows: list[NavRow], reader: Reader, *, query: str) -> Fleet:
         summary=_summary(len(rows), len(needs), len(rest), len(done)) if rows else "",
         query=query,
         needs_you=tuple(needs),
-        sections=_sections(rest, done),
+        sections=_sections(rest, drafts, done),
         more_url="",
         can_create=reader.can(Action.CREATE),
         empty=empty,
@@ -98,12 +103,13 @@ def build_fleet(rows: list[NavRow], reader: Reader, *, query: str) -> Fleet:
     )
 
 
-def _sections(rest: Sequence[FleetRow], done: Sequence[FleetRow]) -> tuple[FleetSection, ...]:
+def _sections(
+    rest: Sequence[FleetRow], drafts: Sequence[FleetRow], done: Sequence[FleetRow]
+) -> tuple[FleetSection, ...]:
     found = (
-        FleetSection(
-            "c", "Collecting evidence", "nothing to do yet", tuple(rest), "Next step opens"
-        ),
-        FleetSection("d", "Done", "no more decisions", tuple(done), "Finished"),
+        FleetSection("c", "Collecting evidence", "nothing to do yet", tuple(rest), OPENS),
+        FleetSection("n", "Drafts", "nothing is mirrored", tuple(drafts), OPENS),
+        FleetSection("d", "Done", "the candidate serves everyone", tuple(done), "Since"),
     )
     return tuple(section for section in found if section.rows)
 
@@ -130,7 +136,7 @@ def _row(
     ours = p99.get("candidate", p99.get("candidate_shadow"))
     legacy = p99.get("legacy")
     action, primary = _action(line)
-    opens, opens_note = _opens(line, row)
+    opens, opens_note = _opens(line, row, reader)
     return FleetRow(
         slug=row.slug,
         team=row.team,
@@ -176,7 +182,9 @@ def _sentence(line: Standing, row: NavRow) -> str:
     for status in ("fail", "err"):
         for key, said in line.gates:
             if said.status == status:
-                return f"{TITLES[key]}: {row.sentences.get(key, '')}"
+                found = row.evidence.get(key)
+                said_so = plain(key, found) if found else ""
+                return f"{TITLES[key]}: {lower_first(said_so)}"
     if line.status == "hold":
         return f"Held by {row.held_by}: {row.held_reason}"
     if line.status == "stale":
@@ -205,7 +213,8 @@ def _phase_note(row: NavRow, reader: Reader) -> str:
     if row.phase == Phase.DUAL_RUN and row.shadow_since:
         elapsed = words.duration((reader.now - row.shadow_since).total_seconds())
         asked = row.policy.get("discrepancy", {}).get("min_window_s", 0)
-        return f"{elapsed} of {words.duration(asked)}"
+        done = (reader.now - row.shadow_since).total_seconds() >= asked
+        return elapsed if done else f"{elapsed} of {words.duration(asked)}"
     return ""
 
 
@@ -223,14 +232,15 @@ def _faster(legacy: float | None, ours: float | None) -> str:
     return f"{words.times(ours / legacy)} slower"
 
 
-def _opens(line: Standing, row: NavRow) -> tuple[str, str]:
+def _opens(line: Standing, row: NavRow, reader: Reader) -> tuple[str, str]:
     if row.phase in ENDED:
         return {Phase.DRAFT: ("not started", "")}.get(Phase(row.phase), ("", ""))
     if line.following is None:
-        return "", ""
+        at = row.placed_at
+        return (words.moment_words(at, reader.zone, reader.now), "") if at else ("", "")
     to = f"to {target_words(line.following)}"
     waiting = [key for key, said in line.gates if said.status != "pass"]
-    etas = [row.etas.get(key) for key in waiting]
+    etas = [row.evidence[key].eta_s if key in row.evidence else None for key in waiting]
     known = [eta for eta in etas if eta is not None]
     if not waiting:
         return "now", to

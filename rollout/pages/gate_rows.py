@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import tzinfo
 
 from judge.evidence import Evidence
+from judge.verdict import Verdict
 from rollout.gates import CHECKLIST_GROUP, STEP_GROUP, GateResult
 from rollout.pages import words
 from rollout.pages.charts import Interval, interval_chart
@@ -16,7 +17,7 @@ from rollout.pages.contexts import (
     MiniGate,
     RouteEvidence,
 )
-from rollout.pages.states import NO_DATA, Said, said_of, target_words
+from rollout.pages.states import NO_DATA, SILENT, Said, said_of, target_words
 from rollout.queries import MigrationView
 
 URGENCY = ("fail", "err", "stale", "inc", "col", "pass", "none")
@@ -72,12 +73,26 @@ def gate_row(result: GateResult) -> GateRow:
         chart=_chart(result, state),
         open=opened,
         lead=LEADS.get(state.status, "") if opened else "",
-        sentence=evidence.sentence if opened else "",
+        sentence=plain(result.key, evidence) if opened else "",
         progress=_progress(evidence) if opened and state.status in {"col", "inc"} else None,
         progress_title=f"{_progress(evidence):.0f}% of the evidence needed",
         progress_text=_needed(evidence),
         routes=_routes(result) if opened else (),
     )
+
+
+def plain(key: str, evidence: Evidence) -> str:
+    """Say what a gate found in one sentence for people; the judge's own stands in the log."""
+    if key != "discrepancy" or not evidence.n or evidence.value is None or evidence.upper is None:
+        return words.tidy(evidence.sentence)
+    value, upper = words.rate(evidence.value), words.rate(evidence.upper)
+    limit = words.rate(evidence.limit)
+    if evidence.verdict is Verdict.FAIL:
+        low = words.rate(evidence.lower)
+        return f"{value} of the answers differ, at least {low}, over the {limit} limit."
+    if evidence.verdict is Verdict.ERROR or evidence.sentence.startswith(SILENT):
+        return words.tidy(evidence.sentence)
+    return f"{value} of the answers differ so far, at most {upper}. The limit is {limit}."
 
 
 def mini_gate(result: GateResult) -> MiniGate:
@@ -95,7 +110,7 @@ def _progress(evidence: Evidence) -> float:
 
 
 def _needed(evidence: Evidence) -> str:
-    parts = [evidence.needed_text] if evidence.needed_text else []
+    parts = [words.tidy(evidence.needed_text).rstrip(".")] if evidence.needed_text else []
     if evidence.eta_s:
         parts.append(f"about {words.duration(evidence.eta_s)} left")
     elif evidence.eta_s is None and evidence.n:

@@ -1,16 +1,26 @@
 """A migration's head and phase rail: where it stands, what it needs, what can be done."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
 
 from django.urls import reverse
 
+from rollout.gates import GateResult
 from rollout.lifecycle import Action, Phase
 from rollout.models import Decision
 from rollout.pages import words
 from rollout.pages.access import Reader
 from rollout.pages.contexts import Banner, Button, Head, Rail, Step
-from rollout.pages.states import ENDED, Standing, place_words, standing_of_gates, target_words
+from rollout.pages.gate_rows import plain
+from rollout.pages.states import (
+    ENDED,
+    Standing,
+    place_words,
+    said_of,
+    standing_of_gates,
+    target_words,
+)
 from rollout.policy import DEMO, Policy
 from rollout.queries import MigrationView
 
@@ -77,7 +87,31 @@ def _note(view: MigrationView) -> str:
         return "Held. Resume first, then the gates open Promote."
     if view.following is None:
         return "The candidate serves everyone. Legacy stands by."
-    return view.why_closed or "Every gate passes now. You confirm with a reason."
+    return closed_note(view.gates) or "Every gate passes now. You confirm with a reason."
+
+
+def closed_note(results: Sequence[GateResult]) -> str:
+    """Say in one line what keeps Promote closed and what opens it; empty when it is open."""
+    closed = sorted((r for r in results if r.blocks), key=_urgency)
+    if not closed:
+        return ""
+    first, e = closed[0], closed[0].evidence
+    state = said_of(e).status
+    rest = f" {words.plural(len(closed) - 1, 'more gate')} to go." if len(closed) > 1 else ""
+    if state in {"fail", "err", "stale"}:
+        return f"{first.title}: {lower_first(plain(first.key, e))}{rest}"
+    when = f", in about {words.duration(e.eta_s)}" if e.eta_s else ""
+    return f"Opens when {lower_first(first.title)} passes{when}.{rest}"
+
+
+def _urgency(result: GateResult) -> int:
+    order = ("fail", "err", "stale", "inc", "col", "none", "pass")
+    return order.index(said_of(result.evidence).status)
+
+
+def lower_first(text: str) -> str:
+    """Begin within a sentence."""
+    return text[:1].lower() + text[1:]
 
 
 def _url(name: str, slug: str) -> str:
@@ -96,7 +130,8 @@ def _hold(view: MigrationView) -> Button | None:
     slug = view.migration.slug
     if view.migration.held:
         return Button("Resume…", "play", _url("resume", slug))
-    return Button(f"Hold at {view.place.weight}%", "pause", _url("hold", slug))
+    at = f" at {view.place.weight}%" if view.place.weight else ""
+    return Button("Hold", "pause", _url("hold", slug), suffix=at)
 
 
 def _forward(view: MigrationView) -> Button | None:
@@ -141,7 +176,7 @@ def rail(view: MigrationView, *, beside: Beside, zone: tzinfo) -> Rail:
     weight = view.place.weight
     measured = f"measured {words.share(beside.share)}" if beside.share is not None else "no data"
     legacy_rps = (
-        f", {words.per_second(beside.rps * (1 - beside.share / 100))} req/s"
+        f"{words.per_second(beside.rps * (1 - beside.share / 100))} req/s"
         if beside.rps is not None and beside.share is not None
         else ""
     )
@@ -161,7 +196,8 @@ def rail(view: MigrationView, *, beside: Beside, zone: tzinfo) -> Rail:
         set_weight=weight,
         measured=beside.share,
         measured_words=measured,
-        legacy_words=f"{100 - weight}%{legacy_rps}",
+        legacy_words=f"{100 - weight}%",
+        legacy_rps=legacy_rps,
     )
 
 

@@ -156,7 +156,8 @@ def _drawn(view: MigrationView, ours: _Slots, noise: _Slots, zone: tzinfo) -> Ch
     ]
     has_noise = bool(noise.compared.any())
     peak = max((r for r in rates if r is not None), default=0.0)
-    top = max(policy.limit * 1.25, peak * 1.15)
+    settled = next((b[1] for b in reversed(bounds) if b), 0.0)
+    top = max(policy.limit * 1.25, peak * 1.15, min(settled * 1.1, policy.limit * 6))
     lines = [("ln-cand", rates)]
     if has_noise:
         lines.insert(0, ("ln-leg ln-noise", noise.so_far().rates()))
@@ -190,7 +191,10 @@ def _drawn(view: MigrationView, ours: _Slots, noise: _Slots, zone: tzinfo) -> Ch
 def _grid(limit: float, top: float) -> tuple[tuple[float, str], ...]:
     if top <= limit * 1.5:
         return tuple((limit * f, words.rate(limit * f)) for f in (0.25, 0.5, 0.75))
-    return tuple((top * f, words.rate(top * f)) for f in (0.33, 0.67))
+    # Whole multiples of the limit, except the one that the limit's own label stands on.
+    step = max(1, round(top / limit / 3))
+    multiples = (limit * step * i for i in range(1, 4))
+    return tuple((m, words.rate(m)) for m in multiples if m > limit * 1.05 and m < top)
 
 
 def _times(slots: _Slots, zone: tzinfo, now: datetime) -> tuple[str, ...]:

@@ -98,7 +98,7 @@ def _page(
 
 
 def _why(route: connection.FoundRoute) -> str:
-    where = "" if route.on_both else ", not in the candidate’s document"  # noqa: RUF001
+    where = "" if route.on_both else ", not in the candidate’s document"
     return f"Read{where}" if route.reads else f"May write, someone has to vouch for it{where}"
 
 
@@ -139,9 +139,7 @@ def _create(request: HttpRequest, reader: Reader, values: dict[str, str]) -> Htt
         )
     except RefusalError as exc:
         errors = {exc.field or "form": exc.detail}
-        return _form(
-            request, reader, values, errors, status=exc.status if exc.status != 400 else 422
-        )  # noqa: PLR2004
+        return _form(request, reader, values, errors, status=max(exc.status, CONFLICT))
     if request.POST.get("do") == "start":
         _start(request, reader, made.slug)
     else:

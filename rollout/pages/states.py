@@ -14,6 +14,7 @@ from rollout.policy import Policy
 from rollout.readings import NavRow
 
 NOT_MEASURED = "Not measured yet."
+SILENT = "No pair was compared"
 GATE_ORDER = tuple(gate.key for gate in GATES)
 
 MARKS: Mapping[str, Mark] = {"err": "fail", "go": "col", "hold": "none", "cur": "col"}
@@ -36,27 +37,16 @@ NOT_STARTED = Said("none", "Not measured yet")
 NO_DATA = Said("stale", "No data")
 
 
-def said(verdict: str, *, sentence: str, eta_s: float | None, progress: float = 0.0) -> Said:
-    """Turn a verdict into its word: what still grows is collecting, else it is inconclusive."""
-    if verdict == Verdict.PASS:
-        return PASS
-    if verdict == Verdict.FAIL:
-        return FAIL
-    if verdict == Verdict.ERROR:
-        return ERROR
-    if sentence == NOT_MEASURED:
+def said_of(evidence: Evidence | None) -> Said:
+    """Turn evidence into its word: what still grows is collecting, else it is inconclusive."""
+    if evidence is None or evidence.sentence == NOT_MEASURED:
         return NOT_STARTED
-    return COLLECTING if eta_s is not None or progress == 0 else INCONCLUSIVE
-
-
-def said_of(evidence: Evidence) -> Said:
-    """Turn evidence into its word."""
-    return said(
-        evidence.verdict,
-        sentence=evidence.sentence,
-        eta_s=evidence.eta_s,
-        progress=evidence.progress,
-    )
+    if evidence.verdict is not Verdict.INCONCLUSIVE:
+        return {Verdict.PASS: PASS, Verdict.FAIL: FAIL}.get(evidence.verdict, ERROR)
+    if evidence.sentence.startswith(SILENT):
+        return NO_DATA
+    growing = evidence.eta_s is not None or evidence.progress == 0
+    return COLLECTING if growing else INCONCLUSIVE
 
 
 def mark(status: str) -> Mark:
@@ -129,11 +119,7 @@ def standing_of_row(row: NavRow, *, now: datetime) -> Standing:
     for key in GATE_ORDER:
         if key not in policy.gates:
             continue
-        found = said(
-            row.verdicts.get(key, Verdict.INCONCLUSIVE),
-            sentence=row.sentences.get(key, NOT_MEASURED),
-            eta_s=row.etas.get(key),
-        )
+        found = said_of(row.evidence.get(key))
         silent = old and Phase(row.phase) not in ENDED and row.shadow_since is not None
         gates.append((key, NO_DATA if silent else found))
     place = Place(Phase(row.phase), row.step, row.weight)

@@ -3,6 +3,7 @@
 Numbers: 0.0183%, 2.48 M, 3 h 10 min. Times: 24 h in the reader's zone.
 """
 
+import re
 from datetime import date, datetime, timedelta, tzinfo
 from math import floor, log10
 
@@ -58,7 +59,24 @@ def per_second(value: float | None) -> str:
     """Say a request rate: 103, 9.4; None is "no data"."""
     if value is None:
         return "no data"
-    return f"{value:,.1f}" if value < 10 else f"{value:,.0f}"  # noqa: PLR2004
+    return f"{value:,.1f}" if 0 < value < 10 else f"{value:,.0f}"  # noqa: PLR2004
+
+
+def small(value: float) -> str:
+    """Say a tolerance: 1e-4, 0.01."""
+    mantissa, _, power = f"{value:.3g}".partition("e")
+    if not power and 0 < value < 0.01:  # noqa: PLR2004  # three zeros are hard to count
+        mantissa, _, power = f"{value:.2e}".partition("e")
+        mantissa = mantissa.rstrip("0").rstrip(".")
+    return f"{mantissa}e{int(power)}" if power else mantissa
+
+
+def tidy(sentence: str) -> str:
+    """Bring a sentence of the judge to the pages' spelling: 0.1%, 3,787, a capital and a stop."""
+    text = sentence.replace(" %", "%").strip()
+    text = re.sub(r"(?<=\d)[ \u00a0\u202f](?=\d{3}\b)", ",", text)
+    text = text[:1].upper() + text[1:]
+    return text if not text or text.endswith((".", "?")) else f"{text}."
 
 
 def times(factor: float) -> str:

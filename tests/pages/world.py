@@ -17,6 +17,7 @@ from traffic.models import Acknowledgement, Proxy, RoutingBlock, Split, TapBlock
 
 PASSWORD = "correct horse battery staple"
 BLOCK = 2
+APART = "$.outputs[2] is 0.5, the candidate's 0.5003: 0.0003 apart"
 DRIFTING = "recs-ranker"
 ROUTES = ("POST /infer", "POST /v1/infer")
 
@@ -246,7 +247,7 @@ def drift_causes(made: ServiceMigration, *, now: datetime, total: int = 931) -> 
     """Three causes with kept examples: drift, a type, a status."""
     pair = ServicePair.objects.get(pk=made.pair_id)
     causes = (
-        ("$.outputs[*]", "number", 0.656, 3.1e-4, "$.outputs[2] is 1.3, the candidate's 1.3003"),
+        ("$.outputs[*]", "number", 0.656, 3.1e-4, APART),
         ("$.model", "type", 0.25, None, "$.model is a JSON string, the candidate's a JSON number"),
         ("$", "status", 0.09, None, "legacy answered 422, the candidate 400"),
     )
