@@ -23,6 +23,8 @@ WANTED_KEYS = 4500
 GATE_SECONDS = 240
 EFFECT_SECONDS = 90
 SETTLE_SECONDS = 7.0
+# Long enough for 4,000 of the 5,000 keys to come by.
+DEAD_SECONDS = 28.0
 
 Say = Callable[[str], None]
 Report = dict[str, Any]
@@ -183,6 +185,7 @@ def drills(state_dir: Path, say: Say) -> Report:
             rest.do("start", version=0, reason="walkthrough: drills")
             promote(rest, 5)
             rest.wait("5 % in effect", in_effect, seconds=EFFECT_SECONDS)
+            time.sleep(DEAD_SECONDS)
             dead_control = _kill_control_plane(stack, rest, users)
             say(json.dumps(dead_control))
             promote(rest, 25)
@@ -202,12 +205,12 @@ def drills(state_dir: Path, say: Say) -> Report:
 
 
 def _kill_control_plane(stack: Stack, rest: Rest, users: Users) -> Report:
-    before = time.time() - 20
-    share_before = _share(users, before, time.time())
+    now = time.time()
+    share_before = _share(users, now - DEAD_SECONDS, now)
     with stack.unsupervised():
         stack.kill("web", "worker", "beat", "redis")
         killed = time.time()
-        time.sleep(20)
+        time.sleep(DEAD_SECONDS)
         after = time.time()
     rest.wait("the control plane is back", lambda _: True, seconds=60)
     rest.wait("the proxy reports again", lambda d: not d["proxies"]["silent"], seconds=60)
