@@ -21,6 +21,7 @@ Json = dict[str, Any]
 VALIDATE_TIMEOUT_SECONDS = 20.0
 REMEMBERED = 64
 ENVOY_LOG_LINE = re.compile(r"^\[\d{4}-\d\d-\d\d [^\]]*\]\[\d+\]\[\w+\]\[\w+\] (\[[^\]]*\] )?")
+_PREFIX = re.compile(r"^error initializing configuration '[^']*': ")
 _SUCCESS = "configuration '"
 
 
@@ -141,7 +142,7 @@ async def run_validation(envoy: Path, bootstrap_file: Path) -> Validation:
 def _reason(errors: str) -> str:
     lines = [ENVOY_LOG_LINE.sub("", line).strip() for line in errors.splitlines()]
     told = [line for line in lines if line and not line.startswith(_SUCCESS)]
-    return told[-1][:1000] if told else "Envoy gave no reason"
+    return _PREFIX.sub("", told[-1])[:1000] if told else "Envoy gave no reason"
 
 
 def _untyped(resource: Json) -> Json:
