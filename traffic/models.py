@@ -45,6 +45,13 @@ class Split(models.Model):
     epoch = models.CharField(max_length=40, default="0")
     block_seconds = models.PositiveIntegerField(default=10)
     routes = models.JSONField(default=list)
+    # When the present epoch was asked for; until when latencies of the candidate are warm-up.
+    asked_at = models.DateTimeField(null=True, blank=True)
+    warmup_s = models.PositiveIntegerField(default=60)
+    warm_until_us = models.PositiveBigIntegerField(default=0)
+    # Per route, the latencies in µs above which an attempt of this step is slow: frozen from what
+    # legacy did in the step before, so that a step is never measured by itself.
+    slow_us = models.JSONField(default=dict, blank=True)
     # [mode, weight_tth] of the moves that may come next: proxies validate their documents ahead.
     likely = models.JSONField(default=list)
 

@@ -3,11 +3,12 @@
 import hashlib
 import uuid
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import models, transaction
 
+from traffic.blocks import slow_thresholds
 from traffic.envoy.plan import MirrorRule, SplitPlan, Upstream
 from traffic.envoy.rules import RouteRuleDoc
 from traffic.envoy.snapshot import build_document
@@ -25,6 +26,8 @@ from traffic.models import (
 from traffic.reports import Report
 
 CAPTURE_CAP_BYTES = 262_144
+# What a snapshot may take to be in use everywhere: warm-up counts from then.
+REACH_SECONDS = 2
 REDACTED_HEADERS = ("authorization", "cookie", "set-cookie", "proxy-authorization")
 
 
@@ -65,8 +68,16 @@ def ask_for_split(  # the desired state is these values, all by keyword
     Called inside the deciding transaction, after the migration's row was locked.
     """
     lock_group(split.group_id)
+    rises = weight_tth > split.weight_tth
+    warm_until = now + timedelta(seconds=split.warmup_s + REACH_SECONDS)
     Split.objects.filter(pk=split.pk).update(
-        mode=mode, weight_tth=weight_tth, epoch=epoch, likely=[list(move) for move in likely]
+        mode=mode,
+        weight_tth=weight_tth,
+        epoch=epoch,
+        likely=[list(move) for move in likely],
+        asked_at=now,
+        warm_until_us=int(warm_until.timestamp() * 1e6) if rises else split.warm_until_us,
+        slow_us={**split.slow_us, **slow_thresholds(split, until=now)},
     )
     return publish(group_id=split.group_id, now=now)
 
@@ -93,6 +104,7 @@ def publish(*, group_id: int, now: datetime) -> Snapshot:
         redact_headers=(*REDACTED_HEADERS, group.user_key_header),
         release_hold=group.release_hold or None,
         prevalidate=_likely_plans(splits),
+        warmup_us_until=max((split.warm_until_us for split in splits), default=0) or None,
         safe_generation=generation,
     )
     ProxyGroup.objects.filter(pk=group.pk).update(generation=generation)
@@ -151,7 +163,7 @@ def _rules(split: Split) -> list[RouteRuleDoc]:
             "method": route["method"],
             "path": route["path"],
             "safe_to_duplicate": route["safe_to_duplicate"],
-            "slow_us": None,
+            "slow_us": split.slow_us.get(route["route"]),
         }
         for route in split.routes
     ]

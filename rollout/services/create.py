@@ -216,6 +216,7 @@ def _create_split(
             shadow_tth=policy.shadow_tth,
             noise_tth=policy.noise_tth,
             canary_shadow_tth=policy.shadow_tth,
+            warmup_s=policy.warmup_s,
             block_seconds=policy.block_seconds,
             routes=[
                 {

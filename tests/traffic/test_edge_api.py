@@ -2,16 +2,25 @@
 
 import asyncio
 import json
+from datetime import timedelta
 
 import pytest
 from asgiref.sync import sync_to_async
 from django.db import connections
 
-from tests.rollout.builders import NOW, add_keys, fresh, make_migration
+from tests.rollout.builders import NOW, add_keys, fresh, in_dual_run, make_migration
 from traffic import queries, services
 from traffic.api.watch import watch
 from traffic.exceptions import ReportError
-from traffic.models import Acknowledgement, Proxy, ProxyGroup, RoutingBlock, TapBlock, TrafficBlock
+from traffic.models import (
+    Acknowledgement,
+    Proxy,
+    ProxyGroup,
+    RoutingBlock,
+    Split,
+    TapBlock,
+    TrafficBlock,
+)
 from traffic.reports import parse_report
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -198,3 +207,34 @@ def test_an_unreadable_report_is_refused_by_field(change, names):
     make_migration()
     with pytest.raises(ReportError, match=names):
         parse_report(report(**change))
+
+
+def test_a_step_is_measured_against_what_legacy_did_in_the_step_before():
+    migration = in_dual_run()
+    split = Split.objects.get(pk=migration.split_id)
+    proxy = Proxy.objects.get()
+    for second, bucket in enumerate((100, 100, 200)):
+        TrafficBlock.objects.create(
+            proxy=proxy,
+            boot="b",
+            split=split.name,
+            route="POST /infer",
+            arm="legacy",
+            start=int(NOW.timestamp()) + 2 * second,
+            seconds=2,
+            requests=100,
+            latency={"table": "us-1pct-v1", "all": {str(bucket): 100}},
+        )
+    services.ask_for_split(
+        split=split,
+        mode="canary",
+        weight_tth=500,
+        epoch="next",
+        likely=[],
+        now=NOW + timedelta(seconds=60),
+    )
+    document = queries.snapshot(group_id=split.group_id, generation=4).document
+    slow = next(r["slow_us"] for r in document["rules"] if r["route"] == "POST /infer")
+    assert slow["p50"] < slow["p95"] <= slow["p99"]
+    assert next(r["slow_us"] for r in document["rules"] if r["route"] != "POST /infer") is None
+    assert document["warmup_us_until"] == (int(NOW.timestamp()) + 60 + 5 + 2) * 1_000_000
