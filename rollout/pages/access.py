@@ -51,7 +51,7 @@ def page(view: "View[P]") -> "Callable[Concatenate[HttpRequest, P], HttpResponse
     """
 
     @wraps(view)
-    def wrapped(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
+    def wrapped(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
         reader = read(request)
         if reader is None:
             return _stranger(request)

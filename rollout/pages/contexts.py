@@ -6,7 +6,9 @@
 
 from dataclasses import dataclass, field
 
-from django.utils.safestring import SafeString as Html
+from django.utils.safestring import SafeString
+
+Html = SafeString
 
 NO_CHART = Html("")
 

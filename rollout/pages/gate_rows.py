@@ -29,6 +29,7 @@ LEADS = {
     "stale": "Why no data.",
 }
 HEADROOM = 1.3
+METERED = frozenset({"discrepancy", "bake"})
 
 
 def gates_card(view: MigrationView, zone: tzinfo) -> Gates:
@@ -74,7 +75,7 @@ def gate_row(result: GateResult) -> GateRow:
         open=opened,
         lead=LEADS.get(state.status, "") if opened else "",
         sentence=plain(result.key, evidence) if opened else "",
-        progress=_progress(evidence) if opened and state.status in {"col", "inc"} else None,
+        progress=_progress(evidence) if opened and _grows(result.key, state) else None,
         progress_title=f"{_progress(evidence):.0f}% of the evidence needed",
         progress_text=_needed(evidence),
         routes=_routes(result) if opened else (),
@@ -104,6 +105,11 @@ def mini_gate(result: GateResult) -> MiniGate:
     )
 
 
+def _grows(key: str, state: Said) -> bool:
+    """Whether a meter says something: evidence that adds up, not a thing that happens at once."""
+    return key in METERED and state.status in {"col", "inc"}
+
+
 def _progress(evidence: Evidence) -> float:
     # Never shown as complete while something is missing.
     return min(99.0, max(0.0, 100 * evidence.progress))
@@ -113,7 +119,7 @@ def _needed(evidence: Evidence) -> str:
     parts = [words.tidy(evidence.needed_text).rstrip(".")] if evidence.needed_text else []
     if evidence.eta_s:
         parts.append(f"about {words.duration(evidence.eta_s)} left")
-    elif evidence.eta_s is None and evidence.n:
+    elif evidence.eta_s is None and evidence.rule == "discrepancy" and evidence.n:
         parts.append("not at the current rate")
     return ", ".join(parts)
 
@@ -180,7 +186,7 @@ def rate_interval(evidence: Evidence, state: Said) -> Html:
     top = max(evidence.limit * HEADROOM, min(value * HEADROOM, 1.0))
     low = evidence.lower if evidence.lower is not None else 0.0
     label = f"{words.rate(value)}, at most {words.rate(upper)}, limit {words.rate(evidence.limit)}"
-    status = {"col": "inc", "err": "fail", "stale": "inc"}.get(state.status, state.status)
+    status = {"err": "fail", "stale": "inc"}.get(state.status, state.status)
     drawn = interval_chart(
         Interval(low=low, middle=value, high=upper, limit=evidence.limit),
         axis=(0.0, top),

@@ -100,8 +100,16 @@ def closed_note(results: Sequence[GateResult]) -> str:
     rest = f" {words.plural(len(closed) - 1, 'more gate')} to go." if len(closed) > 1 else ""
     if state in {"fail", "err", "stale"}:
         return f"{first.title}: {lower_first(plain(first.key, e))}{rest}"
-    when = f", in about {words.duration(e.eta_s)}" if e.eta_s else ""
+    eta = eta_of(first)
+    when = f", in about {words.duration(eta)}" if eta else ""
     return f"Opens when {lower_first(first.title)} passes{when}.{rest}"
+
+
+def eta_of(result: GateResult) -> float | None:
+    """Return the seconds until the slowest part of a gate passes; None when one never will."""
+    etas = [e.eta_s for e in (result.evidence, *(e for _, e in result.routes))]
+    known = [eta for eta in etas if eta is not None]
+    return max(known) if len(known) == len(etas) else None
 
 
 def _urgency(result: GateResult) -> int:

@@ -21,7 +21,7 @@ from shadow.queries import BlockSeries
 
 SLOTS = 80
 PROBE_STALE_S = 30
-TABLE_ROWS = 24
+TABLE_ROWS = 12
 EMPTY = ArmSeries((), (), (), None, None, None, None)
 
 
@@ -227,7 +227,7 @@ def _marks(view: MigrationView, slots: _Slots) -> tuple[tuple[float, str], ...]:
 
 
 def _table(ours: _Slots, noise: _Slots, zone: tzinfo, now: datetime) -> tuple[tuple[str, ...], ...]:
-    rows = []
+    rows: list[tuple[str, ...]] = []
     noises = noise.rates()
     for i in range(len(ours.compared) - 1, -1, -1):
         n, k = int(ours.compared[i]), int(ours.mismatched[i])

@@ -9,7 +9,7 @@ from rollout import queries, readings
 from rollout.exceptions import RefusalError
 from rollout.pages import evidence, gate_rows, heads, live, words
 from rollout.pages.access import Reader, page
-from rollout.pages.contexts import Head, Overview, Shadow
+from rollout.pages.contexts import Head, Overview, Sample, Shadow
 from rollout.pages.heads import Beside
 from rollout.pages.shell import build_shell, show
 from rollout.queries import MigrationView
@@ -184,7 +184,7 @@ def _causes_summary(groups: Sequence[MismatchGroup]) -> str:
 
 def _sample(
     request: HttpRequest, reader: Reader, view: MigrationView, group: MismatchGroup | None
-) -> evidence.Sample | None:
+) -> Sample | None:
     if group is None:
         return None
     pair = view.migration.pair

@@ -77,7 +77,7 @@ def _page(
     )
     listed = {f"{r.method} {r.path}" for r in routes}
     kept = tuple(
-        RouteLine(*name.split(" ", 1), why="Chosen before", safe=True, warn=False)
+        RouteLine(*_parts(name), why="Chosen before", safe=True, warn=False)
         for name in sorted(safe - listed)
         if " " in name
     )
@@ -97,6 +97,11 @@ def _page(
     )
 
 
+def _parts(name: str) -> tuple[str, str]:
+    method, _, path = name.partition(" ")
+    return method, path
+
+
 def _why(route: connection.FoundRoute) -> str:
     where = "" if route.on_both else ", not in the candidate’s document"
     return f"Read{where}" if route.reads else f"May write, someone has to vouch for it{where}"
@@ -105,7 +110,7 @@ def _why(route: connection.FoundRoute) -> str:
 def _card(policy: Policy, *, chosen: bool) -> PolicyCard:
     steps = ", ".join(str(w) for w in policy.weights)
     window = words.duration(policy.discrepancy.min_window_s)
-    lines = (
+    lines: tuple[str, ...] = (
         f"{window} of shadow traffic",
         f"{steps}%",
         f"{len(policy.gates)} gates, confidence {100 * (1 - policy.discrepancy.alpha_pass):g}%",
