@@ -22,8 +22,8 @@ HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 SAMPLE_HEADER = "x-banyan-sample"
 TAP_CLUSTER = "banyan-tap"
 USER_LIMIT = 4096
-# Servers close idle connections after as little as 2 s (gunicorn; uvicorn 5 s). Whoever closes first
-# wins: a request sent into a connection that is just being closed is an error the user sees.
+# Servers close idle connections after as little as 2 s (gunicorn; uvicorn 5 s). Envoy closes first:
+# a request sent into a connection that is just being closed is an error the user sees.
 UPSTREAM_IDLE = "1.5s"
 
 
