@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
-_HALF_LN_2PI = 0.5 * math.log(2 * math.pi)
+HALF_LN_2PI = 0.5 * math.log(2 * math.pi)
 # Below this the incomplete beta function loses digits or underflows to zero.
-_TAIL_FLOOR = 1e-290
-_STIRLING_FROM = 16.0
+TAIL_FLOOR = 1e-290
+STIRLING_FROM = 16.0
 BISECTION_STEPS = 60
 MAX_DOUBLINGS = 20
 
@@ -27,7 +27,7 @@ def log_marg(a: float, b: float, p: float) -> float:
         + _deviance(b, n * (1 - p))
         - 0.5 * math.log(a)
         - 0.5 * math.log(b / n)
-        + _HALF_LN_2PI
+        + HALF_LN_2PI
         + _stirling_error(a)
         + _stirling_error(b)
         - _stirling_error(n)
@@ -40,8 +40,8 @@ def _deviance(x: float, mean: float) -> float:
 
 def _stirling_error(x: float) -> float:
     """Return what Stirling's formula lacks of ln Gamma(x)."""
-    if x < _STIRLING_FROM:
-        return float(special.gammaln(x)) - ((x - 0.5) * math.log(x) - x + _HALF_LN_2PI)
+    if x < STIRLING_FROM:
+        return float(special.gammaln(x)) - ((x - 0.5) * math.log(x) - x + HALF_LN_2PI)
     y = 1 / (x * x)
     return (1 / 12 - y * (1 / 360 - y * (1 / 1260 - y * (1 / 1680 - y / 1188)))) / x
 
@@ -49,7 +49,7 @@ def _stirling_error(x: float) -> float:
 def log_lower_tail(a: float, b: float, p: float) -> float:
     """Return ln I_p(a, b), or something smaller where that cannot be computed."""
     tail = float(special.betainc(a, b, p))
-    if tail > _TAIL_FLOOR:
+    if tail > TAIL_FLOOR:
         return math.log(tail)
     # The first term of the series: too small, so evidence built on it stays valid.
     return a * math.log(p) + b * math.log1p(-p) - math.log(a) - float(special.betaln(a, b))
@@ -58,7 +58,7 @@ def log_lower_tail(a: float, b: float, p: float) -> float:
 def log_upper_tail(a: float, b: float, p: float) -> float:
     """Return ln(1 - I_p(a, b)), or something smaller where that cannot be computed."""
     tail = float(special.betaincc(a, b, p))
-    if tail > _TAIL_FLOOR:
+    if tail > TAIL_FLOOR:
         return math.log(tail)
     return a * math.log(p) + b * math.log1p(-p) - math.log(b) - float(special.betaln(a, b))
 
@@ -69,19 +69,27 @@ def log_mean_exp(logs: npt.NDArray[np.float64]) -> float:
     return highest + math.log(float(np.exp(logs - highest).mean()))
 
 
-def bisect(holds: Callable[[float], bool], low: float, high: float) -> tuple[float, float]:
-    """Narrow (low, high), where `holds(high)` and not `holds(low)`, in 60 halvings."""
-    for _ in range(BISECTION_STEPS):
+def log_beta(a: float, b: float) -> float:
+    """Return ln B(a, b), for a, b > 0."""
+    p = a / (a + b)
+    return log_marg(a, b, p) + a * math.log(p) + b * math.log1p(-p)
+
+
+def bisect(
+    holds: Callable[[float], bool], low: float, high: float, steps: int = BISECTION_STEPS
+) -> tuple[float, float]:
+    """Narrow (low, high), where `holds(high)` and not `holds(low)`, in so many halvings."""
+    for _ in range(steps):
         middle = 0.5 * (low + high)
         low, high = (low, middle) if holds(middle) else (middle, high)
     return low, high
 
 
-def smallest_factor(holds: Callable[[float], bool]) -> float | None:
+def smallest_factor(holds: Callable[[float], bool], steps: int = BISECTION_STEPS) -> float | None:
     """Return the smallest f in [1, 2^20] for which `holds(f)`, None if there is none."""
     if holds(1.0):
         return 1.0
     for doubling in range(MAX_DOUBLINGS):
         if holds(2.0 ** (doubling + 1)):
-            return bisect(holds, 2.0**doubling, 2.0 ** (doubling + 1))[1]
+            return bisect(holds, 2.0**doubling, 2.0 ** (doubling + 1), steps)[1]
     return None
