@@ -50,7 +50,7 @@ def stats(view: MigrationView) -> tuple[Fact, ...]:
         Fact(
             "Noise floor",
             words.rate(noise_k / noise_n) if noise_n else "no data",
-            f"of {words.count(noise_n)}, legacy twice" if noise_n else "legacy against itself",
+            "legacy against itself",
         ),
     )
 
@@ -136,9 +136,9 @@ def sample_of(  # noqa: PLR0913  # what one example is shown with
         tolerance=f"tolerance {words.small(tolerances[group.route])}"
         if group.route in tolerances
         else "",
-        legacy_head=f"Legacy {legacy_build}",
+        legacy_head=f"Legacy {legacy_build.removeprefix('legacy-')}",
         legacy_note=_answer(s.legacy_status, s.legacy_us),
-        candidate_head=f"Candidate {candidate_build}",
+        candidate_head=f"Candidate {candidate_build.removeprefix('candidate-')}",
         candidate_note=_answer(s.candidate_status, s.candidate_us),
         rows=diff_rows(s.legacy_body, s.candidate_body, rules),
         position=f"{at + 1} of {len(samples)}",

@@ -11,7 +11,7 @@ from audit.chain import entry_hash
 from audit.models import LedgerEntry
 from judge.evidence import Evidence
 from rollout.gates import TITLES
-from rollout.lifecycle import Action
+from rollout.lifecycle import Action, Phase
 from rollout.models import Decision, GateEvaluation
 from rollout.pages import words
 from rollout.pages.access import Reader
@@ -66,6 +66,8 @@ def what(action: str, data: Mapping[str, Any]) -> str:
     if action == "migration:in_effect":
         place = data.get("place")
         weight = place.get("weight") if isinstance(place, dict) else None
+        if isinstance(place, dict) and place.get("phase") == Phase.DUAL_RUN:
+            return "Dual-run is in effect"
         return "In effect" if weight is None else f"In effect at {weight}%"
     if action == "migration:denied":
         return f"Refused to {str(data.get('attempt', 'act')).replace('_', ' ')}"
@@ -85,7 +87,7 @@ def who(actor: Mapping[str, Any]) -> str:
     if kind == "host":
         return f"{name}, on the host"
     by = f"{name}, by token" if kind == "token" else name
-    return f"{by}, {role}" if role else by
+    return f"{by}, {role}" if role and role != name else by
 
 
 def _pill(action: str, data: Mapping[str, Any]) -> tuple[str, str]:

@@ -157,7 +157,9 @@ def _drawn(view: MigrationView, ours: _Slots, noise: _Slots, zone: tzinfo) -> Ch
     has_noise = bool(noise.compared.any())
     peak = max((r for r in rates if r is not None), default=0.0)
     settled = next((b[1] for b in reversed(bounds) if b), 0.0)
-    top = max(policy.limit * 1.25, peak * 1.15, min(settled * 1.1, policy.limit * 6))
+    top = max(
+        policy.limit * 1.25, peak * 1.15, min(settled * 1.1, max(policy.limit * 6, peak * 1.5))
+    )
     lines = [("ln-cand", rates)]
     if has_noise:
         lines.insert(0, ("ln-leg ln-noise", noise.so_far().rates()))
