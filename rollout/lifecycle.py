@@ -31,18 +31,51 @@ class Action(StrEnum):
     HOLD = "hold"
     RESUME = "resume"
     ROLL_BACK = "roll_back"
+    OVERRIDE = "override"  # promote past gates that were named, for a while
+    DECOMMISSION = "decommission"
+    ABANDON = "abandon"
+    RESET = "reset"  # let a latched FAIL be judged anew
+    CHANGE_POLICY = "change_policy"
+    WAIVE = "waive"  # do without a checklist item, for a while
+    END_WAIVER = "end_waiver"
+    # What people say about decisions; the migration itself stays as it is.
+    REQUEST_APPROVAL = "request_approval"
+    GRANT_APPROVAL = "grant_approval"
+    DECLINE_APPROVAL = "decline_approval"
+    WITHDRAW_APPROVAL = "withdraw_approval"
+    CLOSE_REVIEW = "close_review"
+
+    @property
+    def words(self) -> str:
+        """The verb as a sentence begins with it."""
+        return self.value.replace("_", " ").capitalize()
 
 
 LIVE = frozenset({Phase.DUAL_RUN, Phase.CANARY, Phase.FULL})
+BEFORE_THE_END = LIVE | {Phase.DRAFT}
 
-# Which phases an action may leave. Where it arrives is computed by `move`.
+# Which phases an action may leave. Where it arrives is computed by `move`. These are decisions:
+# each raises the migration's version.
 ALLOWED_FROM: dict[Action, frozenset[Phase]] = {
     Action.START: frozenset({Phase.DRAFT}),
     Action.PROMOTE: LIVE - {Phase.FULL},
     Action.HOLD: LIVE,
     Action.RESUME: LIVE,
     Action.ROLL_BACK: LIVE,
+    Action.OVERRIDE: LIVE - {Phase.FULL},
+    Action.DECOMMISSION: frozenset({Phase.FULL}),
+    Action.ABANDON: frozenset({Phase.DUAL_RUN}),
+    Action.RESET: LIVE,
+    Action.CHANGE_POLICY: BEFORE_THE_END,
+    Action.WAIVE: BEFORE_THE_END,
+    Action.END_WAIVER: BEFORE_THE_END,
 }
+# Closed while the migration is held: somebody said stop.
+NOT_WHILE_HELD = frozenset({Action.PROMOTE, Action.OVERRIDE, Action.DECOMMISSION})
+# Decisions that leave place and hold as they are.
+SAME_PLACE = frozenset({Action.RESET, Action.CHANGE_POLICY, Action.WAIVE, Action.END_WAIVER})
+# The only ones that bring more users to the candidate.
+RAISING = frozenset({Action.PROMOTE, Action.OVERRIDE})
 
 # The phases one move may lead to; printed by the tests beside the diagram in ARCHITECTURE.md.
 TRANSITIONS: dict[Phase, frozenset[Phase]] = {
@@ -72,6 +105,11 @@ class Place:
     def to_dict(self) -> dict[str, str | int | None]:
         """Return the place as it stands in the ledger."""
         return {"phase": self.phase.value, "step": self.step, "weight": self.weight}
+
+    @property
+    def key(self) -> str:
+        """The place as one short text, by which verdicts of a step are kept."""
+        return f"{self.phase.value}:{self.weight}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +144,13 @@ def next_place(place: Place, weights: Sequence[int]) -> Place | None:
     return None
 
 
+def gated_place(place: Place, weights: Sequence[int]) -> Place:
+    """Return the place whose gates are asked: the next with users, at the end the place itself."""
+    if place.phase is Phase.DRAFT:
+        return Place(Phase.CANARY, 0, weights[0])
+    return next_place(place, weights) or place
+
+
 def lower_places(place: Place, weights: Sequence[int]) -> tuple[Place, ...]:
     """Return every place a roll back may choose, lowest first; empty outside the live phases."""
     if place.phase not in LIVE:
@@ -125,23 +170,29 @@ def move(
 
     `weights` are the canary steps in percent, rising; `to_weight` is read by roll back alone.
     """
-    if place.phase not in ALLOWED_FROM[action]:
+    if place.phase not in ALLOWED_FROM.get(action, frozenset()):
         where = place.words()
-        raise NotAllowedError("not_allowed_here", f"{_verb(action)} is not possible in {where}.")
-    if action is Action.HOLD:
-        return Move(place, held=True)
-    if action is Action.RESUME:
-        if not held:
-            raise NotAllowedError("not_held", "The migration is not held, nothing to resume.")
-        return Move(place, held=False)
+        raise NotAllowedError("not_allowed_here", f"{action.words} is not possible in {where}.")
+    if held and action in NOT_WHILE_HELD:
+        raise NotAllowedError("held", "The migration is held. Resume it first.")
+    if action is Action.RESUME and not held:
+        raise NotAllowedError("not_held", "The migration is not held, nothing to resume.")
     if action is Action.ROLL_BACK:
         return Move(_target(place, weights, to_weight), held=True)
-    if held:
-        raise NotAllowedError("held", "The migration is held. Resume it first.")
+    # Abandoned and started migrations are not held; what stays where it is keeps its hold.
+    stays = action in SAME_PLACE and held
+    return Move(_arrival(action, place, weights), held=stays or action is Action.HOLD)
+
+
+def _arrival(action: Action, place: Place, weights: Sequence[int]) -> Place:
+    if action is Action.DECOMMISSION:
+        return Place(Phase.DECOMMISSIONED, None, place.weight)
+    if action is Action.ABANDON:
+        return Place(Phase.ABANDONED)
     following = next_place(place, weights)
-    if following is None:
-        raise NotAllowedError("no_next_place", f"Nothing follows {place.words()}.")
-    return Move(following, held=False)
+    if action in RAISING | {Action.START} and following is not None:
+        return following
+    return place
 
 
 def _target(place: Place, weights: Sequence[int], to_weight: int) -> Place:
@@ -154,7 +205,3 @@ def _target(place: Place, weights: Sequence[int], to_weight: int) -> Place:
         "not_a_lower_step",
         f"Roll back to {to_weight} % is not in the plan. Lower steps: {choices}.",
     )
-
-
-def _verb(action: Action) -> str:
-    return action.value.replace("_", " ").capitalize()

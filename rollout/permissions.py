@@ -1,10 +1,13 @@
-"""Who may do what: roles in rising order, one question `can(...)`."""
+"""Who may do what: roles in rising order, one question `can(...)`, one refusal `check(...)`."""
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from django.contrib.auth.models import AbstractUser, AnonymousUser
 
+from audit.chain import Actor
+from rollout.exceptions import ForbiddenError
 from rollout.lifecycle import Action
 
 if TYPE_CHECKING:
@@ -23,7 +26,36 @@ class Role(StrEnum):
 
 RANK = {role: rank for rank, role in enumerate(Role)}
 
-NEEDS = dict.fromkeys(Action, Role.OPERATOR)
+# The least role for each verb. A stricter policy is anybody's who operates; a looser one is a
+# lead's, which `change_policy` asks for itself.
+NEEDS: Mapping[Action, Role] = {
+    Action.CREATE: Role.OPERATOR,
+    Action.START: Role.OPERATOR,
+    Action.PROMOTE: Role.OPERATOR,
+    Action.HOLD: Role.OPERATOR,
+    Action.RESUME: Role.OPERATOR,
+    Action.ROLL_BACK: Role.OPERATOR,
+    Action.OVERRIDE: Role.LEAD,
+    Action.DECOMMISSION: Role.OPERATOR,
+    Action.ABANDON: Role.OPERATOR,
+    Action.RESET: Role.LEAD,
+    Action.CHANGE_POLICY: Role.OPERATOR,
+    Action.WAIVE: Role.LEAD,
+    Action.END_WAIVER: Role.LEAD,
+    Action.REQUEST_APPROVAL: Role.OPERATOR,
+    Action.GRANT_APPROVAL: Role.APPROVER,
+    Action.DECLINE_APPROVAL: Role.APPROVER,
+    Action.WITHDRAW_APPROVAL: Role.OPERATOR,
+    Action.CLOSE_REVIEW: Role.APPROVER,
+}
+LOOSENING_NEEDS = Role.LEAD
+
+# Banyan itself stops and goes back; a command on a proxy host goes back. Neither goes forward.
+UNATTENDED: Mapping[str, frozenset[Action]] = {
+    "automation": frozenset({Action.HOLD, Action.ROLL_BACK}),
+    "host": frozenset({Action.ROLL_BACK}),
+}
+AUTOMATION = Actor(kind="automation", name="banyan", role="automation")
 
 
 def role_of(user: AbstractUser | AnonymousUser, *, token_role: str = "") -> Role | None:
@@ -44,3 +76,28 @@ def role_of(user: AbstractUser | AnonymousUser, *, token_role: str = "") -> Role
 def can(role: Role | None, action: Action, migration: "ServiceMigration | None" = None) -> bool:  # noqa: ARG001  # teams come with object permissions
     """Return whether the role allows the action on the migration."""
     return role is not None and RANK[role] >= RANK[NEEDS[action]]
+
+
+def may(actor: Actor, action: Action) -> bool:
+    """Return whether the actor, a person or a process, may do this."""
+    if actor.kind in UNATTENDED:
+        return action in UNATTENDED[actor.kind]
+    return can(role_named(actor.role), action)
+
+
+def role_named(name: str) -> Role | None:
+    """Return the role of that name; None when there is none."""
+    return Role(name) if name in set(Role) else None
+
+
+def check(actor: Actor, action: Action) -> None:
+    """Raise ForbiddenError, naming the role that is needed, unless the actor may do this."""
+    if may(actor, action):
+        return
+    if actor.kind in UNATTENDED:
+        raise ForbiddenError(f"{action.words} is for people, not for {actor.kind}.", rule="people")
+    raise ForbiddenError(
+        f"{action.words} needs the role {NEEDS[action].value} or higher; "
+        f"you are {actor.role or 'nobody'}.",
+        rule="role",
+    )

@@ -13,7 +13,7 @@ from rollout.api import documents
 from rollout.exceptions import ConflictError, ForbiddenError, InvalidError
 from rollout.lifecycle import Action
 from rollout.models import Decision
-from rollout.permissions import NEEDS, Role, can, role_of
+from rollout.permissions import Role, check, role_of
 
 
 class BanyanView(APIView):
@@ -35,12 +35,7 @@ class BanyanView(APIView):
 
     def require(self, request: Request, action: Action) -> None:
         """Raise ForbiddenError unless the caller's role allows the action."""
-        if not can(self.role(request), action):
-            raise ForbiddenError(
-                f"{action.value.replace('_', ' ').capitalize()} needs the role "
-                f"{NEEDS[action].value} or higher; you are {self.role(request)}.",
-                rule="role",
-            )
+        check(self.actor(request), action)
 
 
 class VerbView(BanyanView):

@@ -21,6 +21,7 @@ from rollout.gates.base import (
 from rollout.gates.discrepancy import discrepancy
 from rollout.gates.reading import convergence_of, fleet_connected, observed_of, read_context
 from rollout.gates.step import bake, proxies, split
+from rollout.lifecycle import gated_place
 from rollout.models import ServiceMigration
 
 __all__ = [
@@ -48,6 +49,8 @@ def evaluate(migration: ServiceMigration, *, now: datetime) -> list[GateResult]:
 
 def evaluate_context(context: Context) -> list[GateResult]:
     """Evaluate every gate on what was read."""
+    weights = context.policy.weights
+    required = context.policy.required(gated_place(context.place, weights))
     results = []
     for gate in GATES:
         evidence, routes = gate.evaluate(context)
@@ -58,7 +61,7 @@ def evaluate_context(context: Context) -> list[GateResult]:
                 group=gate.group,
                 measured=gate.measured,
                 evidence=evidence,
-                required=gate.key in context.policy.gates,
+                required=gate.key in required,
                 routes=routes,
             )
         )

@@ -7,7 +7,7 @@ from datetime import datetime
 from judge.evidence import Evidence
 from judge.verdict import Verdict
 from rollout.gates import GATES, GateResult
-from rollout.lifecycle import Phase, Place, next_place
+from rollout.lifecycle import Phase, Place, gated_place, next_place
 from rollout.pages.charts import Mark
 from rollout.pages.words import plural
 from rollout.policy import Policy
@@ -115,14 +115,15 @@ def standing_of_row(row: NavRow, *, now: datetime) -> Standing:
     """Work the standing out from stored verdicts; old ones are no data."""
     policy = Policy.from_dict(row.policy)
     old = row.measured_at is None or (now - row.measured_at).total_seconds() > policy.stale_after_s
+    place = Place(Phase(row.phase), row.step, row.weight)
+    required = policy.required(gated_place(place, policy.weights))
     gates = []
     for key in GATE_ORDER:
-        if key not in policy.gates:
+        if key not in required:
             continue
         found = said_of(row.evidence.get(key))
         silent = old and Phase(row.phase) not in ENDED and row.shadow_since is not None
         gates.append((key, NO_DATA if silent else found))
-    place = Place(Phase(row.phase), row.step, row.weight)
     return _standing(place, policy, gates, held=row.held, in_effect=row.in_effect)
 
 

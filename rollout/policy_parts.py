@@ -1,0 +1,167 @@
+"""The parts of a policy, the bounds of each number, and the error that names a field. Pure."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, is_dataclass
+from typing import Any
+
+
+class PolicyError(ValueError):
+    """A policy that cannot be used; `field` names what to change."""
+
+    def __init__(self, field_name: str, problem: str) -> None:
+        """Keep the field's name apart from the sentence."""
+        super().__init__(f"{field_name}: {problem}")
+        self.field = field_name
+        self.problem = problem
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One canary step: weight in percent, bake time in seconds, least requests of the candidate.
+
+    `rho_open`: to leave the step, the candidate's error rate is shown to be below this multiple of
+    legacy's (or no more than the margin above it).
+    """
+
+    weight: int
+    bake_seconds: int
+    min_requests: int
+    rho_open: float = 1.5
+
+
+@dataclass(frozen=True, slots=True)
+class GateRule:
+    """A gate, and the candidate's weight in percent from which on a move needs it."""
+
+    gate: str
+    from_weight: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class PercentileRule:
+    """A quantile that must be faster, and the weight in percent from which on it must."""
+
+    quantile: float
+    from_weight: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class LatencyPolicy:
+    """Faster in all percentiles; `margin_buckets` asks for that many per cent more, or fewer."""
+
+    percentiles: tuple[PercentileRule, ...]
+    alpha_pass: float = 0.01
+    alpha_fail: float = 0.01
+    margin_buckets: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorsPolicy:
+    """Live errors. PASS: ratio below the step's `rho_open`, or at most `delta` above legacy.
+
+    FAIL: above `rho_fail` times legacy's rate, at `alpha_step` per step, and enough events from
+    enough users, so that one broken client moves nothing.
+    """
+
+    delta: float = 0.001
+    rho_fail: float = 1.5
+    alpha_pass: float = 0.01
+    alpha_step: float = 0.005
+    min_fail_events: int = 5
+    min_fail_keys: int = 3
+
+
+@dataclass(frozen=True, slots=True)
+class SlowRule:
+    """How much more often the candidate may exceed legacy's quantile of the step before."""
+
+    quantile: float
+    rho: float
+
+    @property
+    def name(self) -> str:
+        """The threshold's name in traffic blocks: p50, p95, p99."""
+        return f"p{100 * self.quantile:g}"
+
+
+@dataclass(frozen=True, slots=True)
+class RegressionPolicy:
+    """Live latency: the ratio of slow requests at legacy's frozen quantiles."""
+
+    slow: tuple[SlowRule, ...]
+    alpha_pass: float = 0.01
+    alpha_step: float = 0.005
+    min_fail_events: int = 5
+    min_fail_keys: int = 3
+
+
+DAY_S = 86_400
+YEAR_S = 366 * DAY_S
+
+# Lowest and highest value of a number, by the last part of its name; both ends are allowed.
+TINY = 1e-12
+ALPHA = (TINY, 0.5)
+RATE = (TINY, 1 - TINY)
+SECONDS = (0, YEAR_S)
+COUNT = (0, 10**12)
+TTH = (0, 10_000)
+BOUNDS: Mapping[str, tuple[float, float]] = {
+    "limit": RATE,
+    "delta": RATE,
+    "quantile": RATE,
+    "max_uncomparable": (0.0, 1 - TINY),
+    # Beyond one half a bound of a rate is no longer unique.
+    "alpha_pass": ALPHA,
+    "alpha_fail": ALPHA,
+    "alpha_step": ALPHA,
+    "rho": (1.0, 1000.0),
+    "rho_open": (1.0, 1000.0),
+    "rho_fail": (1.0, 1000.0),
+    "margin_buckets": (-100, 100),
+    "weight": (1, 100),
+    "from_weight": (1, 100),
+    "min_window_s": SECONDS,
+    "bake_seconds": SECONDS,
+    "warmup_s": SECONDS,
+    "decommission_hold_s": SECONDS,
+    "error_grace_s": (10, DAY_S),
+    "block_seconds": (1, 3600),
+    "stale_after_s": (1, DAY_S),
+    "evidence_max_age_s": (1, DAY_S),
+    "approval_expiry_s": (1, 7 * DAY_S),
+    "override_max_s": (1, 7 * DAY_S),
+    "approvals_required": (0, 1),
+    "min_blocks": COUNT,
+    "min_requests": COUNT,
+    "min_fail_events": (1, 10**9),
+    "min_fail_keys": (1, 10**9),
+    "shadow_tth": TTH,
+    "noise_tth": TTH,
+    "version": (1, 2**31 - 1),
+}
+
+
+def check_number(path: str, value: object) -> None:
+    """Refuse a number outside its bounds, NaN among them; other values pass."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return
+    if not math.isfinite(value):
+        raise PolicyError(path, "expected a finite number")
+    low, high = BOUNDS.get(path.rpartition(".")[2], (-math.inf, math.inf))
+    if not low <= value <= high:
+        raise PolicyError(path, f"expected {low:g} to {high:g}, not {value:g}")
+
+
+def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Walk a policy's plain values with their names, such as `steps.0.weight`."""
+    if is_dataclass(value) and not isinstance(value, type):
+        value = asdict(value)
+    if isinstance(value, Mapping):
+        for name, item in value.items():
+            yield from leaves(item, f"{path}.{name}" if path else str(name))
+    elif isinstance(value, Sequence) and not isinstance(value, str):
+        for index, item in enumerate(value):
+            yield from leaves(item, f"{path}.{index}")
+    else:
+        yield path, value
