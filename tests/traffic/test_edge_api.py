@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 from asgiref.sync import sync_to_async
-from django.db import connections
+from django.db import connections, transaction
 
 from tests.rollout.builders import NOW, add_keys, fresh, in_dual_run, make_migration
 from traffic import queries, services
@@ -225,14 +225,15 @@ def test_a_step_is_measured_against_what_legacy_did_in_the_step_before():
             requests=100,
             latency={"table": "us-1pct-v1", "all": {str(bucket): 100}},
         )
-    services.ask_for_split(
-        split=split,
-        mode="canary",
-        weight_tth=500,
-        epoch="next",
-        likely=[],
-        now=NOW + timedelta(seconds=60),
-    )
+    with transaction.atomic():
+        services.ask_for_split(
+            split=split,
+            mode="canary",
+            weight_tth=500,
+            epoch="next",
+            likely=[],
+            now=NOW + timedelta(seconds=60),
+        )
     document = queries.snapshot(group_id=split.group_id, generation=4).document
     slow = next(r["slow_us"] for r in document["rules"] if r["route"] == "POST /infer")
     assert slow["p50"] < slow["p95"] <= slow["p99"]
