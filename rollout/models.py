@@ -1,11 +1,12 @@
 """The product's rows: a migration's life, its gates, its checklist and its decisions."""
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 
 from audit.models import LedgerEntry
 from judge.verdict import Verdict
 from rollout.lifecycle import PHASE_CHOICES, Phase, Place
+from rollout.policy import CHECKLIST
 from shadow.models import ServicePair
 from traffic.models import Split
 
@@ -35,6 +36,10 @@ class ServiceMigration(models.Model):
     accepted_at = models.DateTimeField(null=True, blank=True)
     in_effect_at = models.DateTimeField(null=True, blank=True)
     shadow_since = models.DateTimeField(null=True, blank=True)
+    # The builds that evidence is about, as noted when the place was decided, and since when
+    # evidence about them counts: a new build starts both anew.
+    builds = models.CharField(max_length=201, blank=True)
+    evidence_since = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField()
     # The database itself refuses another phase or weight without another, later ledger entry.
     last_audit_seq = models.OneToOneField(
@@ -170,3 +175,207 @@ class Decision(models.Model):
 
     def __str__(self) -> str:
         return f"{self.action} at version {self.from_version}"
+
+
+class Approval(models.Model):
+    """One person's request to move, and another's answer; it moves nothing by itself.
+
+    A grant holds for the action, place, plan and builds it was given for, until it expires or is
+    used. The evidence's hash says what both saw; gates are asked again when the move is made.
+    """
+
+    class State(models.TextChoices):
+        REQUESTED = "requested"
+        GRANTED = "granted"
+        DECLINED = "declined"
+        WITHDRAWN = "withdrawn"
+        EXPIRED = "expired"
+        USED = "used"
+
+    OPEN = (State.REQUESTED, State.GRANTED)
+
+    migration = models.ForeignKey(
+        ServiceMigration, on_delete=models.PROTECT, related_name="approvals"
+    )
+    action = models.CharField(max_length=16)
+    from_version = models.PositiveIntegerField()
+    to_place = models.JSONField()
+    # Of an override: the gates it names, the incident, and when it ends.
+    terms = models.JSONField(default=dict)
+    plan_sha256 = models.CharField(max_length=64)
+    builds = models.CharField(max_length=201)
+    evidence_sha256 = models.CharField(max_length=64)
+    requester = models.CharField(max_length=150)
+    reason = models.TextField()
+    requested_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    state = models.CharField(max_length=12, choices=State.choices, default=State.REQUESTED)
+    approver = models.CharField(max_length=150, blank=True)
+    answer = models.TextField(blank=True)
+    answered_at = models.DateTimeField(null=True, blank=True)
+    # Why it is over, when nobody's answer says so.
+    ended_because = models.CharField(max_length=200, blank=True)
+    decision = models.OneToOneField(
+        Decision, on_delete=models.PROTECT, null=True, blank=True, related_name="approval"
+    )
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.CheckConstraint(
+                condition=~Q(requester=F("approver")), name="approval_by_another_person"
+            ),
+            models.CheckConstraint(
+                condition=Q(action__in=("promote", "override", "decommission")),
+                name="approval_of_a_move",
+            ),
+            models.CheckConstraint(
+                condition=Q(state__in=("requested", "withdrawn", "expired"))
+                | (Q(state__in=("granted", "declined", "used")) & ~Q(approver="")),
+                name="approval_answered_by_somebody",
+            ),
+            models.CheckConstraint(
+                condition=Q(state="used", decision__isnull=False)
+                | (~Q(state="used") & Q(decision__isnull=True)),
+                name="approval_used_by_a_decision",
+            ),
+            models.CheckConstraint(
+                condition=Q(expires_at__gt=F("requested_at")), name="approval_ends"
+            ),
+            models.UniqueConstraint(
+                fields=["migration", "action"],
+                condition=Q(state__in=("requested", "granted")),
+                name="one_open_approval_per_action",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.action} {self.state}"
+
+
+class Waiver(models.Model):
+    """A named person does without one checklist item, for a reason and a while."""
+
+    MAX_LIFETIME_S = 7 * 86_400
+
+    migration = models.ForeignKey(
+        ServiceMigration, on_delete=models.PROTECT, related_name="waivers"
+    )
+    item = models.SlugField(max_length=40)
+    reason = models.TextField()
+    by = models.CharField(max_length=150)
+    since = models.DateTimeField()
+    lifetime_s = models.PositiveIntegerField()
+    expires_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True, blank=True)
+    ended_by = models.CharField(max_length=150, blank=True)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.CheckConstraint(condition=Q(item__in=CHECKLIST), name="waiver_of_an_item"),
+            models.CheckConstraint(
+                condition=Q(lifetime_s__gte=1) & Q(lifetime_s__lte=7 * 86_400),
+                name="waiver_ends_within_seven_days",
+            ),
+            models.CheckConstraint(condition=Q(expires_at__gt=F("since")), name="waiver_ends"),
+            models.CheckConstraint(
+                condition=~Q(reason="") & ~Q(by=""), name="waiver_named_and_reasoned"
+            ),
+            models.UniqueConstraint(
+                fields=["migration", "item"],
+                condition=Q(ended_at__isnull=True),
+                name="one_waiver_per_item",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.item
+
+
+class Review(models.Model):
+    """Something was done in a hurry; another person looks at it. An open one stops the end."""
+
+    class Cause(models.TextChoices):
+        OVERRIDE = "override"
+        EMPTY_REASON = "empty_reason"
+        BREAK_GLASS = "break_glass"
+
+    migration = models.ForeignKey(
+        ServiceMigration, on_delete=models.PROTECT, related_name="reviews"
+    )
+    cause = models.CharField(max_length=16, choices=Cause.choices)
+    decision = models.OneToOneField(
+        Decision, on_delete=models.PROTECT, null=True, blank=True, related_name="review"
+    )
+    opened_by = models.CharField(max_length=150)
+    opened_at = models.DateTimeField()
+    detail = models.TextField()
+    # Of an override: the gates it passed by and until when; `lapsed_at` once that was acted upon.
+    gates = models.JSONField(default=list)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    lapsed_at = models.DateTimeField(null=True, blank=True)
+    closed_by = models.CharField(max_length=150, blank=True)
+    closed_at = models.DateTimeField(null=True, blank=True)
+    text = models.TextField(blank=True)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.CheckConstraint(
+                condition=~Q(closed_by=F("opened_by")), name="review_by_another_person"
+            ),
+            models.CheckConstraint(
+                condition=Q(closed_at__isnull=True, closed_by="", text="")
+                | (Q(closed_at__isnull=False) & ~Q(closed_by="") & ~Q(text="")),
+                name="review_closed_with_a_text",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.cause} {'closed' if self.closed_at else 'open'}"
+
+
+class GateLatch(models.Model):
+    """A gate FAILed on these builds at this place; that stays so until it is reset.
+
+    Each reset begins another attempt on the same builds: its evidence counts from `reset_at` of the
+    one before, with half of that one's alpha.
+    """
+
+    migration = models.ForeignKey(
+        ServiceMigration, on_delete=models.PROTECT, related_name="latches"
+    )
+    gate = models.SlugField(max_length=40)
+    builds = models.CharField(max_length=201)
+    place = models.CharField(max_length=24)
+    attempt = models.PositiveSmallIntegerField(default=1)
+    since = models.DateTimeField()
+    evidence = models.JSONField()
+    evidence_sha256 = models.CharField(max_length=64)
+    reset_at = models.DateTimeField(null=True, blank=True)
+    reset_by = models.CharField(max_length=150, blank=True)
+
+    class Meta:
+        verbose_name_plural = "gate latches"
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["migration", "gate", "builds", "place", "attempt"],
+                name="one_latch_per_attempt",
+            ),
+            models.UniqueConstraint(
+                fields=["migration", "gate", "builds", "place"],
+                condition=Q(reset_at__isnull=True),
+                name="one_latch_at_a_time",
+            ),
+            models.CheckConstraint(condition=Q(attempt__gte=1), name="latch_attempt_from_one"),
+            models.CheckConstraint(
+                condition=Q(reset_at__isnull=True, reset_by="")
+                | (Q(reset_at__isnull=False) & ~Q(reset_by="")),
+                name="latch_reset_by_somebody",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.gate} {self.place} attempt {self.attempt}"

@@ -127,7 +127,8 @@ class Policy:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """Read back what `to_dict` wrote; PolicyError names the field that does not fit."""
-        return read(cls, data)
+        found: Self = read(cls, data)
+        return found
 
 
 def _check_steps(steps: tuple[Step, ...]) -> None:

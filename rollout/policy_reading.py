@@ -7,11 +7,10 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from functools import cache
 from types import NoneType
-from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from rollout.policy_parts import PolicyError, check_number, leaves
 
-T = TypeVar("T")
 MAX_TEXT = 200
 MAX_ITEMS = 50
 
@@ -21,11 +20,11 @@ def _hints(cls: Any) -> dict[str, Any]:
     return get_type_hints(cls)
 
 
-def read(cls: type[T], data: object, path: str = "") -> T:
+def read(cls: Any, data: object, path: str = "") -> Any:
     """Build `cls`, a dataclass, from a JSON object that has its fields and no others."""
     if not isinstance(data, Mapping):
         raise PolicyError(path or "policy", "expected an object")
-    fields = {f.name: f for f in dataclasses.fields(cls)}  # type: ignore[arg-type]  # a dataclass
+    fields = {f.name: f for f in dataclasses.fields(cls)}
     for name in data:
         if name not in fields:
             raise PolicyError(_join(path, str(name)[:60]), "this field is not known")
