@@ -118,7 +118,13 @@ def _exchange(
 
 
 def build_candidate() -> Path | None:
-    """Build the Rust candidate (quick when nothing changed); None on a machine without cargo."""
+    """Build the Rust candidate unless it is newer than its sources; None without cargo.
+
+    `make candidate` has built it by then, and knows how to find cargo's toolchain.
+    """
+    sources = [CANDIDATE / "Cargo.lock", CANDIDATE / "Cargo.toml", *CANDIDATE.glob("src/*.rs")]
+    if BINARY.exists() and BINARY.stat().st_mtime > max(s.stat().st_mtime for s in sources):
+        return BINARY
     cargo = shutil.which("cargo")
     if cargo is None:
         return BINARY if BINARY.exists() else None
