@@ -140,15 +140,21 @@ def carrying_count() -> int:
 def recent_shares(splits: Collection[str], *, now: datetime) -> dict[str, tuple[float, float]]:
     """Return candidate's share of requests in percent and requests per second, of late, by split.
 
-    A split that no proxy reported in the last seconds is absent: it has no data.
+    Only blocks of the newest step that a split's proxies reported count, so that a move shows at
+    once. A split that no proxy reported in the last seconds is absent: it has no data.
     """
     since = int(now.timestamp()) - SHARE_WINDOW_S
+    rows = list(
+        RoutingBlock.objects.filter(split__in=list(splits), start__gte=since)
+        .order_by("start")
+        .values_list("split", "epoch", "arms", "start", "seconds")
+    )
+    newest = {split: epoch for split, epoch, *_ in rows}
     sums: dict[str, list[int]] = {}
     spans: dict[str, set[tuple[int, int]]] = {}
-    rows = RoutingBlock.objects.filter(split__in=list(splits), start__gte=since).values_list(
-        "split", "arms", "start", "seconds"
-    )
-    for split, arms, start, seconds in rows:
+    for split, epoch, arms, start, seconds in rows:
+        if epoch != newest[split]:
+            continue
         pair = sums.setdefault(split, [0, 0])
         pair[0] += arms.get("candidate", 0)
         pair[1] += arms.get("legacy", 0)
@@ -220,7 +226,7 @@ class _Cell:
 
 def _series(cells: Sequence[_Cell]) -> ArmSeries:
     last = _Cell()
-    for cell in cells[-4:]:
+    for cell in cells[-2:]:
         last.requests += cell.requests
         last.errors += cell.errors
         last.spans |= cell.spans

@@ -101,8 +101,8 @@ def closed_note(results: Sequence[GateResult]) -> str:
     if state in {"fail", "err", "stale"}:
         return f"{first.title}: {lower_first(plain(first.key, e))}{rest}"
     eta = eta_of(first)
-    when = f", in about {words.duration(eta)}" if eta else ""
-    return f"Opens when {lower_first(first.title)} passes{when}.{rest}"
+    when = f", about {words.duration(eta)}" if eta else ""
+    return f"Waits for {lower_first(first.title)}{when}.{rest}"
 
 
 def eta_of(result: GateResult) -> float | None:

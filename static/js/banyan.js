@@ -75,6 +75,19 @@
     });
   });
   on('htmx:afterRequest', (e) => { if (e.detail.elt.matches('form')) setTimeout(release); });
+  // What a person asked for and did not get is said where they look: in the dialog, else on top.
+  const failed = (e) => {
+    if (e.detail.elt.hasAttribute('data-live-part')) return;
+    const answered = e.type === 'htmx:responseError';
+    const text = answered ? 'Banyan failed on this. Load the page again to see what stands.'
+      : 'Banyan did not answer. Load the page again to see what stands.';
+    const spot = $('dialog[open] .mf p');
+    if (spot) { spot.textContent = text; spot.className = 'c-fail'; spot.setAttribute('role', 'alert'); return; }
+    $('#problem .strong').textContent = text;
+    $('#problem').hidden = false;
+  };
+  on('htmx:responseError', failed);
+  on('htmx:sendError', failed);
   addEventListener('pageshow', (e) => { if (e.persisted) release(); });
 
   /* Live: `beat` every few seconds; without it the page polls, and after 30 s it says so. */

@@ -216,3 +216,17 @@ def test_the_first_visit_weighs_little_and_the_overview_has_few_nodes(base, brow
     )
     assert shift <= 0.01
     visitor.context.close()
+
+
+def test_a_failed_request_is_said_and_the_button_comes_back(base, browser):
+    visitor = Visitor(browser, base, name="operator")
+    page = visitor.go("/audit/")
+    visitor.context.route("**/audit/verify/", lambda route: route.fulfill(status=500, body="no"))
+    page.get_by_role("button", name="Verify now").click()
+    expect(page.locator("#problem")).to_contain_text("Banyan failed on this.")
+    expect(page.get_by_role("button", name="Verify now")).to_be_enabled()
+    page = visitor.go("/m/fraud-scorer/")
+    visitor.context.route("**/rollback/", lambda route: route.abort(), times=1)
+    page.locator(".acts").get_by_role("link", name="Roll back").click()
+    expect(page.locator("#problem")).to_contain_text("Banyan did not answer.")
+    visitor.context.close()
