@@ -89,6 +89,7 @@ def _worst_of(overall: Evidence, routes: Routes) -> Evidence:
         verdict=verdict,
         progress=min([overall.progress, *(e.progress for _, e in behind)]),
         eta_s=slowest if all(e.eta_s is not None for _, e in behind) else None,
+        eta_best_s=max((e.eta_best_s or 0 for _, e in behind), default=0) or None,
         sentence=f"{overall.sentence} Waiting for {', '.join(name for name, _ in behind)}."
         if verdict is Verdict.INCONCLUSIVE
         else f"{behind[0][0]}: {behind[0][1].sentence}",

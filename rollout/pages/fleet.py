@@ -18,6 +18,7 @@ from rollout.pages.shell import URGENCY, build_nav, build_shell, show, step_coun
 from rollout.pages.states import (
     ENDED,
     Standing,
+    forecast_s,
     mark,
     standing_of_row,
     strip_words,
@@ -240,7 +241,7 @@ def _opens(line: Standing, row: NavRow, reader: Reader) -> tuple[str, str]:
         return (words.moment_words(at, reader.zone, reader.now), "") if at else ("", "")
     to = f"to {target_words(line.following)}"
     waiting = [key for key, said in line.gates if said.status != "pass"]
-    etas = [row.evidence[key].eta_s if key in row.evidence else None for key in waiting]
+    etas = [forecast_s(row.evidence[key]) if key in row.evidence else None for key in waiting]
     known = [eta for eta in etas if eta is not None]
     if not waiting:
         return "now", to

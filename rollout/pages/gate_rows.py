@@ -17,7 +17,7 @@ from rollout.pages.contexts import (
     MiniGate,
     RouteEvidence,
 )
-from rollout.pages.states import NO_DATA, SILENT, Said, said_of, target_words
+from rollout.pages.states import NO_DATA, SILENT, Said, forecast_s, said_of, target_words
 from rollout.queries import MigrationView
 
 URGENCY = ("fail", "err", "stale", "inc", "col", "pass", "none")
@@ -117,9 +117,10 @@ def _progress(evidence: Evidence) -> float:
 
 def _needed(evidence: Evidence) -> str:
     parts = [words.tidy(evidence.needed_text).rstrip(".")] if evidence.needed_text else []
-    if evidence.eta_s:
-        parts.append(f"about {words.duration(evidence.eta_s)} left")
-    elif evidence.eta_s is None and evidence.rule == "discrepancy" and evidence.n:
+    left = forecast_s(evidence)
+    if left:
+        parts.append(f"about {words.duration(left)} left")
+    elif left is None and evidence.rule == "discrepancy" and evidence.n:
         parts.append("not at the current rate")
     return ", ".join(parts)
 

@@ -16,6 +16,7 @@ from rollout.pages.gate_rows import plain
 from rollout.pages.states import (
     ENDED,
     Standing,
+    forecast_s,
     place_words,
     said_of,
     standing_of_gates,
@@ -107,7 +108,7 @@ def closed_note(results: Sequence[GateResult]) -> str:
 
 def eta_of(result: GateResult) -> float | None:
     """Return the seconds until the slowest part of a gate passes; None when one never will."""
-    etas = [e.eta_s for e in (result.evidence, *(e for _, e in result.routes))]
+    etas = [forecast_s(e) for e in (result.evidence, *(e for _, e in result.routes))]
     known = [eta for eta in etas if eta is not None]
     return max(known) if len(known) == len(etas) else None
 

@@ -211,3 +211,12 @@ def strip_words(standing: Standing) -> str:
         if n := statuses.count(status):
             parts.append(f"{n} {word}")
     return ", ".join(parts) + (" pass" if len(parts) == 1 else "")
+
+
+def forecast_s(evidence: Evidence) -> float | None:
+    """Return the seconds still needed, None when never at this rate.
+
+    While nothing differed, the forecast without a further mismatch: the other one starts from half
+    a mismatch, and promises half an hour where a minute will do.
+    """
+    return evidence.eta_s if evidence.k else evidence.eta_best_s or evidence.eta_s
