@@ -78,7 +78,7 @@ def test_pages_reflow_at_320_and_1920_without_sideways_scroll(base, browser):
 def test_dialogs_are_accessible_and_close_with_escape(base, browser, size):
     options = {"viewport": size} if size else {}
     visitor = Visitor(browser, base, name="operator", **options)
-    for slug, key in (("fraud-scorer", "r"), ("fraud-scorer", "h"), ("search-embedder", "p")):
+    for slug, key in (("fraud-scorer", "r"), ("fraud-scorer", "h"), ("doc-ranker", "p")):
         page = visitor.go(f"/m/{slug}/")
         page.wait_for_function("window.htmx !== undefined")
         page.keyboard.press(key)

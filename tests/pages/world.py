@@ -310,6 +310,7 @@ def fleet(now: datetime) -> None:
     """The whole small world."""
     people()
     ready(now)
+    ready(now, slug="doc-ranker")
     canary(now)
     drifting(now)
     collecting(now)
