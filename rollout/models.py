@@ -269,6 +269,8 @@ class Waiver(models.Model):
     expires_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True, blank=True)
     ended_by = models.CharField(max_length=150, blank=True)
+    # The ledger entry that began it; promotions that rest on the waiver name it.
+    entry = models.OneToOneField(LedgerEntry, on_delete=models.PROTECT, related_name="+")
 
     class Meta:
         ordering = ["-id"]
@@ -305,13 +307,14 @@ class Review(models.Model):
         ServiceMigration, on_delete=models.PROTECT, related_name="reviews"
     )
     cause = models.CharField(max_length=16, choices=Cause.choices)
-    decision = models.OneToOneField(
-        Decision, on_delete=models.PROTECT, null=True, blank=True, related_name="review"
-    )
+    # The ledger entry of what was done.
+    entry = models.OneToOneField(LedgerEntry, on_delete=models.PROTECT, related_name="+")
     opened_by = models.CharField(max_length=150)
     opened_at = models.DateTimeField()
     detail = models.TextField()
-    # Of an override: the gates it passed by and until when; `lapsed_at` once that was acted upon.
+    # Of an override: the gates it passed by, where it led and until when it holds; `lapsed_at` once
+    # its end was acted upon.
+    place = models.CharField(max_length=24, blank=True)
     gates = models.JSONField(default=list)
     expires_at = models.DateTimeField(null=True, blank=True)
     lapsed_at = models.DateTimeField(null=True, blank=True)

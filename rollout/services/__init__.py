@@ -1,34 +1,72 @@
 """Verbs that write, one transaction each."""
 
+from rollout.services.approvals import (
+    OverrideTerms,
+    decline_approval,
+    grant_approval,
+    request_approval,
+    withdraw_approval,
+)
+from rollout.services.builds import notice_build
 from rollout.services.create import (
     NewMigration,
     RouteInput,
     change_addresses,
     create_migration,
 )
-from rollout.services.decide import MAX_REASON, decide
+from rollout.services.decide import MAX_REASON
+from rollout.services.endings import abandon, decommission
+from rollout.services.policies import change_policy
+from rollout.services.promote import override, promote
 from rollout.services.record import (
     keep_evaluations,
     mark_accepted,
     mark_in_effect,
     record_denied,
 )
-from rollout.services.verbs import hold, promote, resume, roll_back, start
+from rollout.services.reviews import close_review
+from rollout.services.verbs import decide, hold, resume, roll_back, start
+from rollout.services.verdicts import (
+    latch_fail,
+    on_gate_error,
+    on_gate_fail,
+    on_override_end,
+    reset_verdict,
+)
+from rollout.services.waivers import end_waiver, waive
 
 __all__ = [
     "MAX_REASON",
     "NewMigration",
+    "OverrideTerms",
     "RouteInput",
+    "abandon",
     "change_addresses",
+    "change_policy",
+    "close_review",
     "create_migration",
     "decide",
+    "decline_approval",
+    "decommission",
+    "end_waiver",
+    "grant_approval",
     "hold",
     "keep_evaluations",
+    "latch_fail",
     "mark_accepted",
     "mark_in_effect",
+    "notice_build",
+    "on_gate_error",
+    "on_gate_fail",
+    "on_override_end",
+    "override",
     "promote",
     "record_denied",
+    "request_approval",
+    "reset_verdict",
     "resume",
     "roll_back",
     "start",
+    "waive",
+    "withdraw_approval",
 ]

@@ -5,7 +5,9 @@ new split, append to the ledger, compare-and-swap the row. Locks are always take
 migration, proxy group, ledger head.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -14,80 +16,127 @@ from django.db import transaction
 from audit import services as ledger
 from audit.chain import Actor
 from audit.models import LedgerEntry
-from rollout import gates
-from rollout.exceptions import (
-    ConflictError,
-    GatesClosedError,
-    InvalidError,
-    RefusalError,
-    StaleVersionError,
-)
+from rollout import permissions
+from rollout.exceptions import ConflictError, InvalidError, RefusalError, StaleVersionError
 from rollout.lifecycle import Action, Move, NotAllowedError, Phase, Place, move, next_place
-from rollout.models import Decision, GateEvaluation, ServiceMigration
+from rollout.models import Approval, Decision, GateEvaluation, Review, ServiceMigration
 from rollout.policy import Policy
-from rollout.services.record import keep_evaluations
-from rollout.services.states import policy_body, state_of
+from rollout.services.states import builds_body, policy_body, state_of
 from traffic import services as traffic
 
 MAX_REASON = 2000
+ENDED_PHASES = frozenset({Phase.DECOMMISSIONED, Phase.ABANDONED})
 
 
-def decide(  # noqa: PLR0913  # one decision is these facts, all by keyword
-    *,
-    slug: str,
-    action: Action,
-    version: int | None,
-    reason: str,
-    actor: Actor,
-    now: datetime,
-    request_id: str,
-    to_weight: int = 0,
-) -> Decision:
-    """Write a migration's place: the only function that does."""
-    if len(reason) > MAX_REASON:
-        raise InvalidError(f"A reason has at most {MAX_REASON} characters.", field="reason")
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What somebody wants of one migration, as it came in."""
+
+    slug: str
+    action: Action
+    actor: Actor
+    now: datetime
+    version: int | None = None
+    reason: str = ""
+    request_id: str = ""
+    to_weight: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Grounds:
+    """What a decision rests on and what it writes besides the place.
+
+    `body` is added to the ledger entry, `values` are further columns of the migration, `review`
+    the columns of a review that the decision leaves open.
+    """
+
+    evaluations: Sequence[GateEvaluation] = ()
+    verdicts: Sequence[Mapping[str, Any]] = ()
+    body: Mapping[str, Any] = field(default_factory=dict)
+    values: Mapping[str, Any] = field(default_factory=dict)
+    approval: Approval | None = None
+    review: Mapping[str, Any] | None = None
+    policy: Policy | None = None
+    # Why approvals given for before are over, as a code of `oversight.ENDED`.
+    ends: str = "decided_since"
+
+
+NO_GROUNDS = Grounds()
+
+
+@contextmanager
+def deciding(ask: Ask) -> Iterator[ServiceMigration]:
+    """Check who asks, lock the migration and compare the version; commit when the block ends."""
+    permissions.check(ask.actor, ask.action)
+    check_text(ask.reason, "reason")
     with transaction.atomic():
-        migration = _locked(slug)
-        _check_version(migration, version)
-        policy = Policy.from_dict(migration.policy)
-        made = _move(action, migration, policy, to_weight)
-        evaluations: list[GateEvaluation] = []
-        if action is Action.PROMOTE:
-            evaluations = _passing_gates(migration, made.to, now)
-        generation = _ask_data_plane(migration, made, policy, now)
-        entry = ledger.append(
-            actor=actor,
-            action=f"migration:{action.value}",
-            body=_body(migration, made, policy, reason, evaluations, request_id, generation),
-            now=now,
+        migration = locked(ask.slug)
+        if ask.version is not None and ask.version != migration.version:
+            raise _stale(migration.slug)
+        yield migration
+
+
+def legal_move(migration: ServiceMigration, ask: Ask) -> Move:
+    """Return where the action leads from here, or refuse with what to do instead."""
+    try:
+        return move(
+            ask.action,
+            migration.place,
+            held=migration.held,
+            weights=Policy.from_dict(migration.policy).weights,
+            to_weight=ask.to_weight,
         )
-        _swap(migration, made, actor, reason, generation, entry, now)
-        decision = Decision.objects.create(
+    except NotAllowedError as exc:
+        raise ConflictError(exc.detail, code=exc.code, version=migration.version) from exc
+
+
+def settle(
+    migration: ServiceMigration, ask: Ask, made: Move, grounds: Grounds = NO_GROUNDS
+) -> Decision:
+    """Write a migration's place: the only function that does. Runs inside `deciding`."""
+    policy = grounds.policy or Policy.from_dict(migration.policy)
+    generation = _ask_data_plane(migration, made, policy, ask.now)
+    entry = ledger.append(
+        actor=ask.actor,
+        action=f"migration:{ask.action.value}",
+        body=_body(migration, ask, made, policy, grounds, generation),
+        now=ask.now,
+    )
+    _swap(migration, ask, made, grounds, generation, entry)
+    decision = Decision.objects.create(
+        migration=migration,
+        from_version=migration.version,
+        action=ask.action.value,
+        from_place=state_of(migration),
+        to_place=_to_state(migration, made),
+        actor_kind=ask.actor.kind,
+        actor=ask.actor.name,
+        role=ask.actor.role,
+        reason=ask.reason,
+        entry=entry,
+        request_id=ask.request_id,
+        at=ask.now,
+    )
+    decision.evaluations.set(grounds.evaluations)
+    _settle_approvals(migration, decision, grounds)
+    if grounds.review is not None:
+        Review.objects.create(
             migration=migration,
-            from_version=migration.version,
-            action=action.value,
-            from_place=state_of(migration),
-            to_place=_to_state(migration, made),
-            actor_kind=actor.kind,
-            actor=actor.name,
-            role=actor.role,
-            reason=reason,
             entry=entry,
-            request_id=request_id,
-            at=now,
+            opened_by=ask.actor.name,
+            opened_at=ask.now,
+            **grounds.review,
         )
-        decision.evaluations.set(evaluations)
     return decision
 
 
-def _swap(  # noqa: PLR0913  # the row's new values
+def _swap(  # the row's new values
     migration: ServiceMigration,
+    ask: Ask,
     made: Move,
-    actor: Actor,
-    reason: str,
+    grounds: Grounds,
     generation: int,
     entry: LedgerEntry,
-    now: datetime,
 ) -> None:
     moved = made.to != migration.place
     values: dict[str, Any] = {
@@ -98,55 +147,38 @@ def _swap(  # noqa: PLR0913  # the row's new values
         "version": migration.version + 1,
         "last_audit_seq": entry,
     }
-    if made.held != migration.held or made.held:
+    if ask.action is Action.HOLD or made.held != migration.held or (moved and made.held):
         values |= {
-            "held_by": actor.name if made.held else "",
-            "held_reason": reason if made.held else "",
-            "held_at": now if made.held else None,
+            "held_by": ask.actor.name if made.held else "",
+            "held_reason": ask.reason if made.held else "",
+            "held_at": ask.now if made.held else None,
         }
     if moved:
         values |= {
-            "placed_at": now,
+            "placed_at": ask.now,
             "placed_generation": generation,
             "accepted_at": None,
             "in_effect_at": None,
         }
-    if migration.phase == Phase.DRAFT and moved:
-        values["shadow_since"] = now
+    if ask.action is Action.START:
+        values |= {
+            "shadow_since": ask.now,
+            "evidence_since": ask.now,
+            "builds": migration.pair.builds,
+        }
     changed = ServiceMigration.objects.filter(pk=migration.pk, version=migration.version).update(
-        **values
+        **values, **grounds.values
     )
     if changed != 1:
         raise _stale(migration.slug)
 
 
-def _move(action: Action, migration: ServiceMigration, policy: Policy, to_weight: int) -> Move:
-    try:
-        return move(
-            action,
-            migration.place,
-            held=migration.held,
-            weights=policy.weights,
-            to_weight=to_weight,
-        )
-    except NotAllowedError as exc:
-        raise ConflictError(exc.detail, code=exc.code, version=migration.version) from exc
-
-
-def _passing_gates(migration: ServiceMigration, to: Place, now: datetime) -> list[GateEvaluation]:
-    results = gates.evaluate(migration, now=now)
-    closed = [r for r in results if r.blocks]
-    if closed:
-        first = closed[0]
-        raise GatesClosedError(
-            f"Not promoted to {to.words()}: {first.title} is {first.evidence.verdict}. "
-            f"{first.evidence.sentence}",
-            version=migration.version,
-            gates=[r.to_dict() for r in closed],
-        )
-    # The decision rests on the gates that the policy requires; the others are shown, never cited.
-    required = [r for r in results if r.required]
-    return keep_evaluations(migration=migration, results=required, now=now)
+def _settle_approvals(migration: ServiceMigration, decision: Decision, grounds: Grounds) -> None:
+    """Use the approval that the decision rests on, and end the others: they were for before."""
+    rows = Approval.objects.filter(migration=migration, state__in=Approval.OPEN)
+    if grounds.approval is not None:
+        rows.filter(pk=grounds.approval.pk).update(state=Approval.State.USED, decision=decision)
+    rows.update(state=Approval.State.EXPIRED, ended_because=grounds.ends)
 
 
 def _ask_data_plane(migration: ServiceMigration, made: Move, policy: Policy, now: datetime) -> int:
@@ -159,7 +191,7 @@ def _ask_data_plane(migration: ServiceMigration, made: Move, policy: Policy, now
         mode=mode,
         weight_tth=weight_tth,
         epoch=f"{migration.slug}-{migration.version + 1}"[:40],
-        likely=_likely(made.to, policy),
+        likely=likely_moves(made.to, policy),
         now=now,
     )
     return snapshot.generation
@@ -167,6 +199,8 @@ def _ask_data_plane(migration: ServiceMigration, made: Move, policy: Policy, now
 
 def _desired(place: Place) -> tuple[str, int]:
     """Return the data plane's mode and weight in ten-thousandths for a place."""
+    if place.phase in (Phase.DRAFT, Phase.ABANDONED):
+        return "safe", 0
     if place.phase is Phase.DUAL_RUN:
         return "dual_run", 0
     if place.weight == 100:  # noqa: PLR2004  # percent: a route without a matcher, see DATAPLANE
@@ -174,53 +208,65 @@ def _desired(place: Place) -> tuple[str, int]:
     return "canary", place.weight * 100
 
 
-def _likely(place: Place, policy: Policy) -> list[tuple[str, int]]:
+def likely_moves(place: Place, policy: Policy) -> list[tuple[str, int]]:
+    """Return what the data plane may be asked next, so that proxies check it ahead of time."""
+    if place.phase in ENDED_PHASES:
+        return []
     following = next_place(place, policy.weights)
     moves = [_desired(following)] if following else []
     return [*moves, ("dual_run", 0)]
 
 
-def _body(  # noqa: PLR0913  # the parts of one ledger entry
+def _body(  # the parts of one ledger entry
     migration: ServiceMigration,
+    ask: Ask,
     made: Move,
     policy: Policy,
-    reason: str,
-    evaluations: Sequence[GateEvaluation],
-    request_id: str,
+    grounds: Grounds,
     generation: int,
 ) -> dict[str, Any]:
-    return {
+    body = {
         "migration": migration.slug,
         "from": state_of(migration),
         "to": _to_state(migration, made),
-        "reason": reason,
-        "builds": {
-            "legacy": migration.pair.legacy_build,
-            "candidate": migration.pair.candidate_build,
-        },
+        "reason": ask.reason,
+        "builds": builds_body(migration),
         "generation": generation,
-        "verdicts": [
-            {"gate": e.gate, "verdict": e.verdict, "evidence_sha256": e.evidence_sha256}
-            for e in evaluations
-        ],
+        "verdicts": list(grounds.verdicts),
         "policy": policy_body(policy),
-        "request_id": request_id,
+        "request_id": ask.request_id,
+        **grounds.body,
     }
+    if grounds.approval is not None:
+        body["approval"] = str(grounds.approval.pk)
+    if grounds.review is not None:
+        body["review"] = True
+    return body
 
 
 def _to_state(migration: ServiceMigration, made: Move) -> dict[str, Any]:
     return {**made.to.to_dict(), "version": migration.version + 1, "held": made.held}
 
 
+def check_text(text: str, field_name: str, *, needed: str = "") -> str:
+    """Return the text without outer spaces; `needed` is the refusal of an empty one."""
+    if len(text) > MAX_REASON:
+        raise InvalidError(f"At most {MAX_REASON} characters, please.", field=field_name)
+    if needed and not text.strip():
+        raise InvalidError(needed, field=field_name)
+    return text.strip()
+
+
 def get(slug: str) -> ServiceMigration:
     """Return a migration with its pair and split, or raise the 404 refusal."""
     migration = ServiceMigration.objects.select_related("pair", "split").filter(slug=slug).first()
     if migration is None:
-        raise _not_found(slug)
+        raise not_found(f"There is no migration {slug[:60]!r}.")
     return migration
 
 
-def _locked(slug: str) -> ServiceMigration:
+def locked(slug: str) -> ServiceMigration:
+    """Return the migration with its row locked: the first lock of every decision."""
     migration = (
         ServiceMigration.objects.select_for_update(of=("self",))
         .select_related("pair", "split")
@@ -228,19 +274,15 @@ def _locked(slug: str) -> ServiceMigration:
         .first()
     )
     if migration is None:
-        raise _not_found(slug)
+        raise not_found(f"There is no migration {slug[:60]!r}.")
     return migration
 
 
-def _not_found(slug: str) -> RefusalError:
-    error = RefusalError(f"There is no migration {slug[:60]!r}.", code="not_found")
+def not_found(detail: str) -> RefusalError:
+    """Build the 404 refusal."""
+    error = RefusalError(detail, code="not_found")
     error.status = 404
     return error
-
-
-def _check_version(migration: ServiceMigration, version: int | None) -> None:
-    if version is not None and version != migration.version:
-        raise _stale(migration.slug)
 
 
 def _stale(slug: str) -> StaleVersionError:
@@ -248,7 +290,7 @@ def _stale(slug: str) -> StaleVersionError:
     current = get(slug)
     last = current.decisions.first()
     who = (
-        f"{last.actor} decided {last.action.replace('_', ' ')} at {last.at:%H:%M:%S} UTC"
+        f"{last.actor} decided {Action(last.action).words.lower()} at {last.at:%H:%M:%S} UTC"
         if last
         else "It was changed"
     )

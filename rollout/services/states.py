@@ -1,4 +1,4 @@
-"""How places and policies stand in ledger entries."""
+"""How places, builds and policies stand in ledger entries."""
 
 from typing import Any
 
@@ -7,8 +7,16 @@ from rollout.policy import Policy
 
 
 def policy_body(policy: Policy) -> dict[str, Any]:
-    """Return the policy's name, version and label."""
-    return {"name": policy.name, "version": policy.version, "label": policy.label}
+    """Return the policy's name, version, label and steps, and the weight that needs approval."""
+    body: dict[str, Any] = {
+        "name": policy.name,
+        "version": policy.version,
+        "label": policy.label,
+        "steps": list(policy.weights),
+    }
+    if policy.approvals_required:
+        body["approval_from"] = 1
+    return body
 
 
 def state_of(migration: ServiceMigration) -> dict[str, Any]:
@@ -17,4 +25,12 @@ def state_of(migration: ServiceMigration) -> dict[str, Any]:
         **migration.place.to_dict(),
         "version": migration.version,
         "held": migration.held,
+    }
+
+
+def builds_body(migration: ServiceMigration) -> dict[str, str]:
+    """Return the builds of both sides as last reported."""
+    return {
+        "legacy": migration.pair.legacy_build,
+        "candidate": migration.pair.candidate_build,
     }

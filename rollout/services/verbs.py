@@ -1,15 +1,49 @@
-"""The verbs of people and pipelines: each checks its own part and leaves the rest to `decide`."""
+"""The verbs that need no gate: each checks its own part and leaves the rest to `decide`."""
 
 from datetime import datetime
 
 from audit.chain import Actor
 from rollout import gates
-from rollout.exceptions import ConflictError, InvalidError
-from rollout.lifecycle import Action, Phase, next_place
-from rollout.models import Decision, ServiceMigration
-from rollout.policy import Policy
-from rollout.services.decide import decide, get
+from rollout.exceptions import ConflictError
+from rollout.lifecycle import Action, Phase
+from rollout.models import Decision, Review
+from rollout.services.decide import (
+    NO_GROUNDS,
+    Ask,
+    Grounds,
+    check_text,
+    deciding,
+    get,
+    legal_move,
+    settle,
+)
+from rollout.services.promote import promotion
 from shadow import services as shadow
+
+# What needs no more than its place in the table, and promote with its gates.
+PLAIN = frozenset({Action.START, Action.HOLD, Action.RESUME, Action.ROLL_BACK, Action.PROMOTE})
+NOT_GIVEN = "not given"
+
+
+def decide(  # noqa: PLR0913  # one decision is these facts, all by keyword
+    *,
+    slug: str,
+    action: Action,
+    version: int | None,
+    reason: str,
+    actor: Actor,
+    now: datetime,
+    request_id: str = "",
+    to_weight: int = 0,
+) -> Decision:
+    """Make one plain decision: the table, and for promote the gates, are all it asks."""
+    if action not in PLAIN:
+        raise ValueError(f"{action} has a service of its own")
+    ask = Ask(slug, action, actor, now, version, reason, request_id, to_weight)
+    with deciding(ask) as migration:
+        made = legal_move(migration, ask)
+        grounds = promotion(migration, ask, made) if action is Action.PROMOTE else NO_GROUNDS
+        return settle(migration, ask, made, grounds)
 
 
 def start(
@@ -47,35 +81,6 @@ def start(
     )
 
 
-def promote(  # noqa: PLR0913  # what a caller says about one move
-    *,
-    slug: str,
-    version: int,
-    reason: str,
-    actor: Actor,
-    now: datetime,
-    request_id: str = "",
-    expected_weight: int | None = None,
-) -> Decision:
-    """Move one place to the right; every gate of that place must PASS now.
-
-    `expected_weight` is what the caller believes comes next: another one is refused, so that a
-    pipeline cannot skip or mistake a step.
-    """
-    if not reason.strip():
-        raise InvalidError("Say why you promote.", field="reason")
-    _check_expected(get(slug), expected_weight)
-    return decide(
-        slug=slug,
-        action=Action.PROMOTE,
-        version=version,
-        reason=reason,
-        actor=actor,
-        now=now,
-        request_id=request_id,
-    )
-
-
 def hold(
     *,
     slug: str,
@@ -86,19 +91,12 @@ def hold(
     request_id: str = "",
 ) -> Decision | None:
     """Stop advancing; the weight stays. Holding what is held changes nothing and returns None."""
-    if get(slug).held and version is None:
-        return None
-    if not reason.strip():
-        raise InvalidError("Say why you hold.", field="reason")
-    return decide(
-        slug=slug,
-        action=Action.HOLD,
-        version=version,
-        reason=reason,
-        actor=actor,
-        now=now,
-        request_id=request_id,
-    )
+    ask = Ask(slug, Action.HOLD, actor, now, version, reason, request_id)
+    with deciding(ask) as migration:
+        if migration.held and version is None:
+            return None
+        check_text(reason, "reason", needed="Say why you hold.")
+        return settle(migration, ask, legal_move(migration, ask))
 
 
 def resume(
@@ -111,17 +109,10 @@ def resume(
     request_id: str = "",
 ) -> Decision:
     """Allow advancing again; never promotes by itself."""
-    if not reason.strip():
-        raise InvalidError("Say why you resume.", field="reason")
-    return decide(
-        slug=slug,
-        action=Action.RESUME,
-        version=version,
-        reason=reason,
-        actor=actor,
-        now=now,
-        request_id=request_id,
-    )
+    check_text(reason, "reason", needed="Say why you resume.")
+    ask = Ask(slug, Action.RESUME, actor, now, version, reason, request_id)
+    with deciding(ask) as migration:
+        return settle(migration, ask, legal_move(migration, ask))
 
 
 def roll_back(
@@ -135,32 +126,18 @@ def roll_back(
 ) -> Decision | None:
     """Go to a lower weight at once and stay held: no gate, no version, no second person.
 
-    Rolling back to where the migration already is, held, changes nothing and returns None.
+    Rolling back to where the migration already is, held, changes nothing and returns None. Without
+    a reason it is done all the same, and leaves a review open.
     """
-    current = get(slug)
-    if current.held and current.weight == to_weight and current.phase == Phase.DUAL_RUN:
-        return None
-    return decide(
-        slug=slug,
-        action=Action.ROLL_BACK,
-        version=None,
-        reason=reason.strip() or "not given",
-        actor=actor,
-        now=now,
-        request_id=request_id,
-        to_weight=to_weight,
-    )
+    given = reason.strip()
+    ask = Ask(slug, Action.ROLL_BACK, actor, now, None, given or NOT_GIVEN, request_id, to_weight)
+    with deciding(ask) as migration:
+        if migration.held and migration.phase == Phase.DUAL_RUN and to_weight == 0:
+            return None
+        made = legal_move(migration, ask)
+        return settle(migration, ask, made, NO_GROUNDS if given else _unexplained(actor))
 
 
-def _check_expected(migration: ServiceMigration, weight: int | None) -> None:
-    if weight is None:
-        return
-    following = next_place(migration.place, Policy.from_dict(migration.policy).weights)
-    if following is None or following.weight != weight:
-        place = following.words() if following else "nothing"
-        raise ConflictError(
-            f"After {migration.place.words()} comes {place}, not {weight} %.",
-            code="not_allowed_step",
-            field="to",
-            version=migration.version,
-        )
+def _unexplained(actor: Actor) -> Grounds:
+    detail = f"{actor.name} rolled back without a reason."
+    return Grounds(review={"cause": Review.Cause.EMPTY_REASON, "detail": detail})
