@@ -9,6 +9,7 @@ from judge import words
 from judge.blocks import BlockOutlook, block_log_e_above, block_log_e_below, outlook
 from judge.counts import Counts
 from judge.evidence import Assumption
+from judge.gate import Lack
 from judge.rates import eta_samples, log_e_above, log_e_below, log_needed, min_samples
 from judge.verdict import Verdict
 
@@ -41,15 +42,6 @@ class DiscrepancyPolicy:
     def assumption(self) -> Assumption:
         """What the verdict takes for granted about the requests."""
         return "blocks" if self.use_blocks else "independent"
-
-
-@dataclass(frozen=True, slots=True)
-class Lack:
-    """One thing that PASS still asks for: its name, how much of it, and the words."""
-
-    what: str
-    amount: float
-    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,9 +178,9 @@ def sentence(facts: Facts, *, lower: float | None, upper: float | None) -> str:
     else:
         parts = [
             f"{words.percent(facts.k / facts.n)} differ",
-            f"at least {words.percent(lower, 'down')} with {_confidence(policy.alpha_fail)}"
+            f"at least {words.percent(lower, 'down')} with {words.confidence(policy.alpha_fail)}"
             if failed(facts)
-            else f"at most {words.percent(upper, 'up')} with {_confidence(policy.alpha_pass)}",
+            else f"at most {words.percent(upper, 'up')} with {words.confidence(policy.alpha_pass)}",
             limit,
             f"n = {words.count(facts.n)}",
             f"evidence {math.floor(100 * facts.progress)} %",
@@ -213,7 +205,3 @@ def reasons(facts: Facts) -> tuple[str, ...]:
             why.append(f"so far more than {limit} differ")
     why += [f"needs {lack.text}" for lack in lacks(facts)]
     return (*why, *([] if policy.use_blocks else [INDEPENDENT_NOTE]))
-
-
-def _confidence(alpha: float) -> str:
-    return f"{words.percent(1 - alpha)} confidence"

@@ -28,7 +28,7 @@ class LateRegression:
     alpha: float
 
 
-def e_sr(  # noqa: PLR0913, PLR0917 - the published signature
+def e_sr(
     kc: Series,
     kb: Series,
     w: Series,
@@ -42,18 +42,20 @@ def e_sr(  # noqa: PLR0913, PLR0917 - the published signature
     of `ratio_log_e`, empty ones too; T is how many blocks are planned. Within T blocks an alarm is
     false with a chance of at most alpha, against: rate_c <= rho rate_b.
     """
-    found = late_regression(kc, kb, w, rho=rho, alpha=alpha, planned_blocks=T)
+    terms = log_terms(*segments(kc, kb, w), rho, better=False)
+    found = late_regression(terms, alpha=alpha, planned_blocks=T)
     return found.log_e, found.alarm
 
 
-def late_regression(  # noqa: PLR0913 - three series and three numbers
-    kc: Series, kb: Series, w: Series, *, rho: float, alpha: float, planned_blocks: int
-) -> LateRegression:
-    """Return what `e_sr` returns and more; ValueError unless planned_blocks >= 1 > alpha > 0."""
+def late_regression(terms: Floats, *, alpha: float, planned_blocks: int) -> LateRegression:
+    """Return what `log_terms` of shape (blocks, bets) say, as `e_sr` and more.
+
+    ValueError unless planned_blocks >= 1 > alpha > 0.
+    """
     if not (planned_blocks >= 1 and 0 < alpha < 1):
         raise ValueError(f"alpha {alpha!r} over {planned_blocks!r} planned blocks")
     needed = math.log(planned_blocks / alpha)
-    logs = levels(log_terms(*segments(kc, kb, w), rho, better=False))
+    logs = levels(terms)
     over = np.flatnonzero(logs >= needed)
     return LateRegression(
         log_e=float(logs[-1]) if logs.size else -math.inf,

@@ -96,6 +96,6 @@ def _pooled(kc: Floats, kb: Floats, w: Floats) -> tuple[Floats, Floats, Floats]:
         return kc, kb, w
     low, high = w.min(), w.max()
     pool = np.minimum(((w - low) / (high - low or 1.0) * _POOLS).astype(np.int64), _POOLS - 1)
-    kc, kb, shares, events = (np.bincount(pool, x) for x in (kc, kb, w * events, events))
-    used = events > 0
-    return kc[used], kb[used], shares[used] / events[used]
+    sums = np.array([np.bincount(pool, x) for x in (kc, kb, w * events, events)], dtype=np.float64)
+    kc, kb, shares, events = sums[:, sums[3] > 0]
+    return kc, kb, shares / events

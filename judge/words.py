@@ -28,6 +28,33 @@ def percent(share: float, rounding: Literal["nearest", "up", "down"] = "nearest"
     return f"{text.rstrip('0').rstrip('.') if '.' in text else text} %"
 
 
+def points(difference: float, rounding: Literal["nearest", "up", "down"] = "nearest") -> str:
+    """Return a difference of two shares with its sign: "+0.05 points", "-1.2 points"."""
+    away: Literal["nearest", "up", "down"] = rounding
+    if difference < 0 and rounding != "nearest":
+        away = "down" if rounding == "up" else "up"
+    sign = "-" if difference < 0 else "+" if difference > 0 else ""
+    return f"{sign}{percent(abs(difference), away).removesuffix(' %')} points"
+
+
+def times(ratio: float, rounding: Literal["nearest", "up", "down"] = "nearest") -> str:
+    """Return a ratio: "1.5 times"."""
+    return f"{percent(ratio / 100, rounding).removesuffix(' %')} times"
+
+
+def confidence(alpha: float) -> str:
+    """Return how sure a bound at level alpha is: "99 % confidence"."""
+    return f"{percent(1 - alpha)} confidence"
+
+
+def microseconds(us: float) -> str:
+    """Return a latency in the unit that people use for it: "85 us", "11.7 ms", "2.1 s"."""
+    for unit, name in ((1e6, "s"), (1e3, "ms")):
+        if us >= unit:
+            return f"{us / unit:.3g} {name}" if us < unit * 1e3 else f"{us / unit:.0f} {name}"
+    return f"{us:.0f} us"
+
+
 def count(n: float) -> str:
     """Return a number rounded up to a whole one, thousands apart: 61 240."""
     return f"{math.ceil(n):,}".replace(",", " ")
