@@ -15,3 +15,15 @@ class NotCanonicalError(LedgerError, ValueError):
 
 class DamagedLedgerError(LedgerError):
     """Head and entries don't belong together; nothing is appended to a log that is broken."""
+
+
+class KeyProblemError(LedgerError):
+    """The signing key cannot be used; decisions go on, checkpoints don't."""
+
+
+class AnchorProblemError(LedgerError):
+    """A place outside the database does not take or give checkpoints."""
+
+
+class NothingToRestoreError(LedgerError):
+    """A restore was to be declared, yet the database agrees with its anchor."""

@@ -1,4 +1,4 @@
-"""The ledger's two tables: entries that are only ever added, and the head that numbers them.
+"""The ledger's tables: entries and checkpoints, only ever added, and the head that numbers them.
 
 What the database itself refuses (changes, deletions, gaps, replacements) stands in `triggers`.
 """
@@ -73,3 +73,28 @@ class LedgerHead(models.Model):
 
     def __str__(self) -> str:
         return f"{self.seq}:{self.hash}"
+
+
+class Checkpoint(models.Model):
+    """A signed statement of the first `size` entries. `note` is the truth, the rest comes from it.
+
+    Written by `audit.checkpoints` after the anchor has it. `nodes` lets the tree grow on without
+    reading the entries again: the roots of its complete subtrees in hex, one after the other.
+    """
+
+    size = models.BigIntegerField(primary_key=True)
+    root = models.CharField(max_length=HASH_DIGITS)
+    head = models.CharField(max_length=HASH_DIGITS)
+    at = models.DateTimeField()
+    key = models.CharField(max_length=200)
+    note = models.TextField()
+    nodes = models.TextField()
+
+    class Meta:
+        ordering = ("-size",)
+        constraints = [
+            models.CheckConstraint(condition=models.Q(size__gte=1), name="checkpoint_of_entries"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.size} {self.root}"

@@ -1,4 +1,4 @@
-"""The one verb of the ledger: append."""
+"""The verbs that write entries: append, and begin, which append does by itself."""
 
 import uuid
 from collections.abc import Mapping
@@ -22,15 +22,23 @@ def append(*, actor: Actor, action: str, body: Mapping[str, Any], now: datetime)
     Raises NotInTransactionError outside `transaction.atomic`, NotCanonicalError for a body without
     a canonical form, DamagedLedgerError when the head is gone.
     """
+    text = chain.entry_body(actor=actor, action=action, body=body, now=now)
+    return _write(begin(now=now), text)
+
+
+def begin(*, now: datetime) -> Head:
+    """Lock the head and return it; a log without entries gets its first one.
+
+    Raises NotInTransactionError outside `transaction.atomic`, DamagedLedgerError when the head is
+    gone.
+    """
     if not connections[DEFAULT_DB_ALIAS].in_atomic_block:
         raise NotInTransactionError("append() belongs into the transaction of what it records")
-    text = chain.entry_body(actor=actor, action=action, body=body, now=now)
     head = _lock_head()
     if head.seq == 0:
-        genesis = chain.genesis_body(log_id=uuid.uuid4().hex, now=now)
-        first = _write(head, genesis)
+        first = _write(head, chain.genesis_body(log_id=uuid.uuid4().hex, now=now))
         head = Head(first.seq, first.hash)
-    return _write(head, text)
+    return head
 
 
 def _lock_head() -> Head:

@@ -14,7 +14,7 @@ from django.db.migrations import RunPython
 from django.db.migrations.state import StateApps
 
 PREFIX = "banyan_"
-ENTRIES, HEAD = "audit_ledgerentry", "audit_ledgerhead"
+ENTRIES, HEAD, CHECKPOINTS = "audit_ledgerentry", "audit_ledgerhead", "audit_checkpoint"
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +174,28 @@ LEDGER_TRIGGERS: tuple[Trigger, ...] = (
         "UPDATE",
         "ledger: the head moves to the next entry only",
         "NEW.id <> OLD.id OR NEW.seq <> OLD.seq + 1 OR NEW.hash {differs} " + _ENTRY_HASH,
+    ),
+)
+
+
+CHECKPOINT_TRIGGERS: tuple[Trigger, ...] = (
+    Trigger(CHECKPOINTS, "never_changed", "UPDATE", "ledger: a checkpoint is never changed"),
+    Trigger(CHECKPOINTS, "never_deleted", "DELETE", "ledger: a checkpoint is never deleted"),
+    Trigger(
+        CHECKPOINTS,
+        "never_truncated",
+        "TRUNCATE",
+        "ledger: checkpoints are never deleted",
+        vendors=("postgresql",),
+    ),
+    # A size that grows is also what stops INSERT OR REPLACE.
+    Trigger(
+        CHECKPOINTS,
+        "grows",
+        "INSERT",
+        "ledger: a checkpoint is larger than those before it and names an entry",
+        f"NEW.size <= COALESCE((SELECT MAX(size) FROM {CHECKPOINTS}), 0)"  # noqa: S608
+        f" OR NEW.head {{differs}} (SELECT hash FROM {ENTRIES} WHERE seq = NEW.size)",
     ),
 )
 

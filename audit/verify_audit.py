@@ -1,24 +1,40 @@
 """Verify an export of Banyan's ledger. One file, Python standard library only, nothing of Banyan.
 
     python verify_audit.py EXPORT.jsonl            or "-" for standard input
+    python verify_audit.py EXPORT.jsonl --key VKEY --checkpoint MINE.jsonl
     python verify_audit.py EXPORT.jsonl --head 120:9f2c... --log-id 5d0e...
 
-`--head` is a head that you noted earlier (from a page, a report, a checkpoint): the export must
-still contain it. Exit 0: verified. Exit 1: broken, with the first bad sequence number and the kind.
-Exit 2: not readable as an export at all.
+What you noted earlier makes the check worth more than the export's word for itself: `--key` is a
+public key of the ledger, `--checkpoint` a file with one or more signed checkpoints (a copy of the
+anchor will do), `--head` a head from a page or a report. The export must still contain all of them.
 
-It checks two things. The chain: each entry's hash covers its number, the hash before it and the
-stored bytes of its body. And the rules: what the entries say about a migration is a life that
-Banyan allows (see `Replay`).
+Exit 0: verified. Exit 1: broken, with the first bad sequence number and the kind. Exit 2: not
+readable as an export at all. Exit 3: all of it holds, but its signatures could not be checked,
+because there is neither the Python package `cryptography` nor an `openssl` of version 3.
+
+It checks four things. The chain: each entry's hash covers its number, the hash before it and the
+stored bytes of its body. The tree: the entry hashes are the leaves of an RFC 6962 tree, whose root
+each checkpoint states. The signatures: each checkpoint is signed by the key in force at its size.
+And the rules: what the entries say about a migration is a life that Banyan allows (see `Replay`).
+
+It is long because an auditor copies one file; its sections stand one after the other, each resting
+on those above it.
 """
 
 import argparse
+import base64
+import binascii
 import hashlib
 import json
+import re
+import shutil
+import subprocess
 import sys
+import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -32,7 +48,8 @@ REORDERED = "reordered"  # an entry stands in a place that is not its own, or st
 FORKED = "forked"  # another history: an entry does not follow the one before it, or a known head
 CUT = "cut"  # the newest entries are gone
 WRONG_LOG = "wrong_log"  # a ledger, but not this one
-UNCOVERED = "uncovered"  # an entry beyond the head, which nobody vouches for
+BAD_SIGNATURE = "bad_signature"  # a checkpoint that the key in force at its size did not sign
+UNCOVERED = "uncovered"  # beyond the head, or in the database alone: nobody vouches for it
 RULE = "rule"  # the chain holds, but what it records was never allowed
 
 
@@ -79,11 +96,20 @@ NOTHING = Head(0, GENESIS_PREV)
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """The first thing that is wrong: where (`seq`; 0 is the export's header), what, in words."""
+    """The first thing that is wrong: where (`seq`; 0 is the export's header), what, in words.
+
+    Where only a later checkpoint tells, the first false entry is one of `since` to `seq`.
+    """
 
     kind: str
     seq: int
     text: str
+    since: int = 0
+
+    @property
+    def first(self) -> int:
+        """The lowest number that may be false."""
+        return self.since or self.seq
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +130,11 @@ class _Walk:
     end: int | None
     last: Head = NOTHING
     hashes: bytearray = field(default_factory=bytearray)
+    vouched: int = 0
 
     def accept(self, link: Link) -> None:
+        if link.seq in self.known:
+            self.vouched = link.seq
         self.last = Head(link.seq, link.hash)
         self.hashes += bytes.fromhex(link.hash)
 
@@ -152,7 +181,9 @@ class _Walk:
     def _against_what_is_known(self, link: Link) -> Finding | None:
         if self.known.get(link.seq, link.hash) != link.hash:
             text = f"the known head at {link.seq} has another hash: history was rewritten"
-            return Finding(FORKED, link.seq, text)
+            if self.vouched + 1 < link.seq:
+                text += f" somewhere in {self.vouched + 1} to {link.seq}"
+            return Finding(FORKED, link.seq, text, self.vouched + 1)
         if link.seq == 1 and (text := wrong_genesis(link.body, self.log_id)):
             return Finding(WRONG_LOG, 1, text)
         return None
@@ -219,9 +250,485 @@ def read_object(body: bytes) -> dict[str, Any] | None:
     return fields if isinstance(fields, dict) else None
 
 
+# --- The tree -------------------------------------------------------------------------------------
+
+EMPTY_ROOT = hashlib.sha256(b"").digest()
+HASH_BYTES = 32
+
+
+def node_hash(left: bytes, right: bytes) -> bytes:
+    """Hash an inner node of the tree (RFC 6962): SHA-256 over 0x01 and its two children."""
+    return hashlib.sha256(b"\x01" + left + right).digest()
+
+
+class Frontier:
+    """A tree that grows leaf by leaf: the roots of its complete subtrees, the largest first.
+
+    That is one hash for each set bit of the size, enough to go on growing and to state the root.
+    """
+
+    __slots__ = ("nodes", "size")
+
+    def __init__(self, size: int = 0, nodes: Sequence[bytes] = ()) -> None:
+        """Begin empty, or go on from what `size` and `nodes` were."""
+        if size.bit_count() != len(nodes):
+            raise ValueError(f"a tree of {size} leaves has {size.bit_count()} complete subtrees")
+        self.size, self.nodes = size, list(nodes)
+
+    def append(self, leaf: bytes) -> None:
+        """Add the next leaf."""
+        rest = self.size
+        while rest & 1:
+            leaf = node_hash(self.nodes.pop(), leaf)
+            rest >>= 1
+        self.nodes.append(leaf)
+        self.size += 1
+
+    def root(self) -> bytes:
+        """Return the root of the tree as it is now."""
+        if not self.nodes:
+            return EMPTY_ROOT
+        root = self.nodes[-1]
+        for node in reversed(self.nodes[:-1]):
+            root = node_hash(node, root)
+        return root
+
+
+def tree_root(leaves: Sequence[bytes]) -> bytes:
+    """Return the root over these leaves, which are taken as they are."""
+    tree = Frontier()
+    for leaf in leaves:
+        tree.append(leaf)
+    return tree.root()
+
+
+def _left_size(size: int) -> int:
+    """Return the largest power of two below `size`: how many leaves the left subtree has."""
+    return 1 << (size - 1).bit_length() - 1
+
+
+def inclusion_proof(leaves: Sequence[bytes], index: int) -> list[bytes]:
+    """Return the hashes that lead from the leaf at `index` (from 0) to the root, lowest first."""
+    if not 0 <= index < len(leaves):
+        raise IndexError(index)
+    proof: list[bytes] = []
+    while len(leaves) > 1:
+        left = _left_size(len(leaves))
+        if index < left:
+            proof.append(tree_root(leaves[left:]))
+            leaves = leaves[:left]
+        else:
+            proof.append(tree_root(leaves[:left]))
+            leaves, index = leaves[left:], index - left
+    return proof[::-1]
+
+
+def consistency_proof(leaves: Sequence[bytes], old: int) -> list[bytes]:
+    """Return the hashes proving that the tree of the first `old` leaves only grew into this one."""
+    if not 0 < old <= len(leaves):
+        raise IndexError(old)
+    proof: list[bytes] = []
+    whole = True  # the old part is still the left-most complete tree, whose root is known
+    while old != len(leaves):
+        left = _left_size(len(leaves))
+        if old <= left:
+            proof.append(tree_root(leaves[left:]))
+            leaves = leaves[:left]
+        else:
+            proof.append(tree_root(leaves[:left]))
+            leaves, old, whole = leaves[left:], old - left, False
+    return [*([] if whole else [tree_root(leaves)]), *proof[::-1]]
+
+
+class Inclusion(NamedTuple):
+    """The claim that `leaf` is number `place` (from 0) of `size` leaves under `root`."""
+
+    place: int
+    size: int
+    leaf: bytes
+    root: bytes
+
+
+def verify_inclusion(claim: Inclusion, proof: Sequence[bytes]) -> bool:
+    """Whether the proof shows it (RFC 9162, 2.1.3.2)."""
+    fits = all(len(node) == HASH_BYTES for node in (claim.leaf, claim.root, *proof))
+    if not fits or not 0 <= claim.place < claim.size:
+        return False
+    place, last, node = claim.place, claim.size - 1, claim.leaf
+    for other in proof:
+        if last == 0:
+            return False
+        if place & 1 or place == last:
+            node = node_hash(other, node)
+            place, last = _climb(place, last)
+        else:
+            node = node_hash(node, other)
+        place, last = place >> 1, last >> 1
+    return last == 0 and node == claim.root
+
+
+def _climb(place: int, last: int) -> tuple[int, int]:
+    """Go up while the node is the last of a level and alone there: it has no sibling."""
+    while place and not place & 1:
+        place, last = place >> 1, last >> 1
+    return place, last
+
+
+class TreeHead(NamedTuple):
+    """A tree at some moment: number of leaves and root."""
+
+    size: int
+    root: bytes
+
+
+def verify_consistency(old: TreeHead, new: TreeHead, proof: Sequence[bytes]) -> bool:
+    """Whether the proof shows that `new` is `old` grown (RFC 9162, 2.1.4.2)."""
+    fits = all(len(node) == HASH_BYTES for node in (old.root, new.root, *proof))
+    if not fits or not 0 < old.size <= new.size:
+        return False
+    if old.size == new.size:
+        return not proof and old.root == new.root
+    path = [old.root, *proof] if old.size.bit_count() == 1 else list(proof)
+    return bool(path) and _grown(old, new, path)
+
+
+def _grown(old: TreeHead, new: TreeHead, path: Sequence[bytes]) -> bool:
+    place, last = old.size - 1, new.size - 1
+    while place & 1:
+        place, last = place >> 1, last >> 1
+    before = after = path[0]
+    for other in path[1:]:
+        if last == 0:
+            return False
+        if place & 1 or place == last:
+            before, after = node_hash(other, before), node_hash(other, after)
+            place, last = _climb(place, last)
+        else:
+            after = node_hash(after, other)
+        place, last = place >> 1, last >> 1
+    return last == 0 and before == old.root and after == new.root
+
+
+# --- Signed checkpoints ---------------------------------------------------------------------------
+# A checkpoint is a C2SP signed note (c2sp.org/tlog-checkpoint): origin, size, root, then lines of
+# ours for the time, the newest entry's hash, and what a restore from a backup gave up.
+
+ORIGIN = "banyan.ledger/"
+DASH = "\u2014"
+ED25519 = b"\x01"
+KEY_ID_BYTES, PUBLIC_BYTES, SIGNATURE_BYTES = 4, 32, 64
+
+
+class UnreadableError(Exception):
+    """What was given is not an export of a ledger, not a checkpoint, or not a key."""
+
+
+class Key(NamedTuple):
+    """A public key and whose it is; `id` are 8 hex digits by which a signature names it."""
+
+    name: str
+    public: bytes
+
+    @property
+    def id(self) -> str:
+        return self._hash().hex()
+
+    def _hash(self) -> bytes:
+        text = self.name.encode() + b"\n" + ED25519 + self.public
+        return hashlib.sha256(text).digest()[:KEY_ID_BYTES]
+
+    def __str__(self) -> str:
+        """Write it as a C2SP verifier key: name, id, type and key."""
+        return f"{self.name}+{self.id}+{_base64(ED25519 + self.public)}"
+
+
+def read_key(text: str) -> Key:
+    """Read what `str(key)` wrote. Raises UnreadableError."""
+    name, _, encoded = text.strip().partition("+")
+    raw = _unbase64(encoded.partition("+")[2])
+    key = Key(name, (raw or b"")[1:])
+    if raw is None or len(key.public) != PUBLIC_BYTES or str(key) != text.strip():
+        raise UnreadableError(f"{text[:80]!r} is no public key of a ledger")
+    return key
+
+
+def _base64(raw: bytes) -> str:
+    return base64.b64encode(raw).decode()
+
+
+def _unbase64(text: str) -> bytes | None:
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        return None
+
+
+class Checkpoint(NamedTuple):
+    """What the log's key signed: `size` entries, their tree's root, the newest entry's hash.
+
+    `root` and `head` are 64 hex digits. `lost` stands in the first checkpoint after a restore: the
+    newest one before it, whose entries after number `kept` are not in this log.
+    """
+
+    origin: str
+    size: int
+    root: str
+    at: str
+    head: str
+    lost: Head | None = None
+    kept: int = 0
+    signatures: tuple[str, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """The part that is signed."""
+        root = _base64(bytes.fromhex(self.root))
+        lines = [self.origin, str(self.size), root, f"time {self.at}", f"head {self.head}"]
+        if self.lost:
+            lines.append(f"restored {self.lost.seq} {self.lost.hash} {self.kept}")
+        return "".join(f"{line}\n" for line in lines)
+
+    @property
+    def note(self) -> str:
+        """The text with its signatures, as it is stored and handed out."""
+        return self.text + "\n" + "".join(f"{DASH} {each}\n" for each in self.signatures)
+
+    @property
+    def newest(self) -> Head:
+        """The entry up to which it vouches."""
+        return Head(self.size, self.head)
+
+
+_NOTE = re.compile(
+    r"(?P<origin>banyan\.ledger/[0-9a-z]+)\n(?P<size>[1-9][0-9]{0,17})\n(?P<root>[A-Za-z0-9+/]{43}=)\n"
+    r"time (?P<at>[0-9T:.-]+Z)\nhead (?P<head>[0-9a-f]{64})\n"
+    r"(?:restored (?P<lost>[0-9]{1,18}) (?P<was>[0-9a-f]{64}) (?P<kept>[0-9]{1,18})\n)?"
+    rf"\n(?P<signatures>(?:{DASH} [^ +\n]+ [A-Za-z0-9+/]+=*\n)+)"
+)
+
+
+def read_note(note: str) -> Checkpoint:
+    """Read a checkpoint that is written in the one accepted way. Raises UnreadableError."""
+    found = _NOTE.fullmatch(note)
+    if found is None:
+        raise UnreadableError("not a checkpoint of a ledger")
+    lines = found["signatures"].splitlines()
+    lost = Head(int(found["lost"]), found["was"]) if found["lost"] else None
+    checkpoint = Checkpoint(
+        origin=found["origin"],
+        size=int(found["size"]),
+        root=base64.b64decode(found["root"]).hex(),
+        at=found["at"],
+        head=found["head"],
+        lost=lost,
+        kept=int(found["kept"] or 0),
+        signatures=tuple(line.removeprefix(f"{DASH} ") for line in lines),
+    )
+    if checkpoint.note != note:
+        raise UnreadableError("a checkpoint that was rewritten")
+    return checkpoint
+
+
+def signature_line(key: Key, signature: bytes) -> str:
+    """Write one signature as a note carries it."""
+    return f"{key.name} {_base64(bytes.fromhex(key.id) + signature)}"
+
+
+Verifier = Callable[[bytes, bytes, bytes], bool]  # public key, signature, text
+
+
+def is_signed_by(checkpoint: Checkpoint, key: Key, verify: Verifier) -> bool:
+    """Whether one of the checkpoint's signatures is good under `key`."""
+    for line in checkpoint.signatures:
+        name, _, encoded = line.partition(" ")
+        raw = _unbase64(encoded) or b""
+        named = name == key.name and raw[:KEY_ID_BYTES].hex() == key.id
+        signature = raw[KEY_ID_BYTES:]
+        if named and len(signature) == SIGNATURE_BYTES:
+            return verify(key.public, signature, checkpoint.text.encode())
+    return False
+
+
+def find_verifier() -> Verifier | None:
+    """Return what checks Ed25519 here: `cryptography`, else openssl 3, else nothing."""
+    try:
+        from cryptography.hazmat.primitives.asymmetric import ed25519  # noqa: F401
+    except ImportError:
+        return _by_openssl if _openssl_works() else None
+    return _by_cryptography
+
+
+def _by_cryptography(public: bytes, signature: bytes, text: bytes) -> bool:
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+    try:
+        Ed25519PublicKey.from_public_bytes(public).verify(signature, text)
+    except (InvalidSignature, ValueError):
+        return False
+    return True
+
+
+# The second test of RFC 8032, 7.1: an openssl that doesn't accept it knows no Ed25519.
+_RFC_8032_KEY = "3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c"
+_RFC_8032_SIGNATURE = (
+    "92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb3762223ebdb69da"
+    "085ac1e43e15996e458f3613d0f11d8c387b2eaeb4302aeeb00d291612bb0c00"
+)
+_SPKI = bytes.fromhex("302a300506032b6570032100")  # what stands before the key in its DER form
+
+
+def _openssl_works() -> bool:
+    public, signature = bytes.fromhex(_RFC_8032_KEY), bytes.fromhex(_RFC_8032_SIGNATURE)
+    return shutil.which("openssl") is not None and _by_openssl(public, signature, b"\x72")
+
+
+def _by_openssl(public: bytes, signature: bytes, text: bytes) -> bool:
+    with tempfile.TemporaryDirectory(prefix="verify-audit-") as name:
+        key, signed, sig = (Path(name, part) for part in ("key.der", "text", "signature"))
+        key.write_bytes(_SPKI + public)
+        signed.write_bytes(text)
+        sig.write_bytes(signature)
+        command = ["openssl", "pkeyutl", "-verify", "-pubin", "-keyform", "DER", "-inkey", str(key)]
+        command += ["-rawin", "-in", str(signed), "-sigfile", str(sig)]
+        done = subprocess.run(command, capture_output=True, check=False)  # noqa: S603 - no input of others in it
+    return done.returncode == 0
+
+
+ROTATE_ACTION, RESTORED_ACTION = "ledger:rotate_key", "ledger:restored"
+
+
+@dataclass(slots=True)
+class Coverage:
+    """Holds signed checkpoints against the log as it is read; `finding` is the first that fails.
+
+    1. The first checkpoint names the key in force, one of `keys`; an entry `ledger:rotate_key`
+       names the next one. The first checkpoint from there on is signed by both, later ones by the
+       new key alone: the old one ends at that size.
+    2. A key that was lost cannot sign its successor. Such a rotation is believed only when the new
+       key is one of `trusted`.
+    3. Each checkpoint states the root of the tree and the hash of the entry at its size.
+    4. With `trusted` keys, one of them must be among those that were in force.
+    `verify` None means that signatures cannot be checked here; then only 3 is.
+    """
+
+    log_id: str
+    checkpoints: Sequence[Checkpoint]
+    keys: Sequence[Key] = ()
+    trusted: Sequence[Key] = ()
+    verify: Verifier | None = None
+    tree: Frontier = field(default_factory=Frontier)
+    in_force: list[Key] = field(default_factory=list)
+    handing_over: Key | None = None
+    covered: int = 0
+    finding: Finding | None = None
+    _waiting: list[Checkpoint] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._waiting = sorted(self.checkpoints, key=lambda each: -each.size)
+
+    def known(self) -> list[Head]:
+        """Return the heads that signed checkpoints vouch for, whatever is wrong besides."""
+        return [each.newest for each in self.checkpoints if self._may_be_ours(each)]
+
+    def _may_be_ours(self, checkpoint: Checkpoint) -> bool:
+        if checkpoint.origin != ORIGIN + self.log_id:
+            return False
+        verify, keys = self.verify, [*self.keys, *self.trusted]
+        return verify is None or any(is_signed_by(checkpoint, key, verify) for key in keys)
+
+    def feed(self, link: Link) -> None:
+        """Take the next entry of a chain that holds so far."""
+        self.tree.append(bytes.fromhex(link.hash))
+        if self.finding:
+            return
+        # A search in the bytes spares reading every body as JSON; the rules read them anyway.
+        if f'"{ROTATE_ACTION}"'.encode() in link.body:
+            self._rotate(link)
+        while self._waiting and self._waiting[-1].size <= link.seq and not self.finding:
+            self._judge(self._waiting.pop(), link)
+
+    def _rotate(self, link: Link) -> None:
+        body = read_object(link.body) or {}
+        if body.get("action") != ROTATE_ACTION:
+            return
+        try:
+            new = read_key(str(body.get("new")))
+        except UnreadableError as error:
+            self.finding = Finding(BAD_SIGNATURE, link.seq, str(error))
+            return
+        if body.get("lost") is True and new not in self.trusted and self.verify:
+            text = (
+                f"its key {new.id} follows a lost one; pass it as --key when you know it is right"
+            )
+            self.finding = Finding(BAD_SIGNATURE, link.seq, text)
+            return
+        lost = body.get("lost") is True
+        self.handing_over = None if lost or not self.in_force else self.in_force[-1]
+        self.in_force.append(new)
+
+    def _judge(self, checkpoint: Checkpoint, link: Link) -> None:
+        since = self.covered + 1
+        if checkpoint.origin != ORIGIN + self.log_id:
+            text = f"a checkpoint of {checkpoint.origin}, expected {ORIGIN}{self.log_id}"
+            self.finding = Finding(WRONG_LOG, checkpoint.size, text)
+        elif self.verify and (text := self._unsigned(checkpoint, self.verify)):
+            self.finding = Finding(BAD_SIGNATURE, checkpoint.size, text)
+        elif (checkpoint.size, checkpoint.head) != (link.seq, link.hash):
+            text = f"the checkpoint at {checkpoint.size} names another entry: history was rewritten"
+            self.finding = Finding(FORKED, checkpoint.size, text, since)
+        elif checkpoint.root != self.tree.root().hex():
+            text = f"the checkpoint at {checkpoint.size} has another root: history was rewritten"
+            self.finding = Finding(FORKED, checkpoint.size, text, since)
+        else:
+            self.covered = checkpoint.size
+
+    def _unsigned(self, checkpoint: Checkpoint, verify: Verifier) -> str:
+        """Say why the checkpoint is not signed as it must be; empty when it is."""
+        if not self.in_force:
+            offered = [*self.keys, *self.trusted]
+            first = next((key for key in offered if is_signed_by(checkpoint, key, verify)), None)
+            if first is None:
+                return f"no known key signed the checkpoint at {checkpoint.size}"
+            self.in_force.append(first)
+        needed = [self.in_force[-1], *([self.handing_over] if self.handing_over else [])]
+        for key in needed:
+            if not is_signed_by(checkpoint, key, verify):
+                return f"the checkpoint at {checkpoint.size} is not signed by the key {key.id}"
+        self.handing_over = None
+        return ""
+
+    def finish(self) -> Finding | None:
+        """Say what is wrong when nothing follows any more."""
+        if self.finding:
+            return self.finding
+        if beyond := self._waiting[-1:]:
+            text = f"the checkpoint at {beyond[0].size} lies beyond the log's end"
+            kind = CUT if self._may_be_ours(beyond[0]) else BAD_SIGNATURE
+            return Finding(kind, self.tree.size + 1 if kind == CUT else beyond[0].size, text)
+        if self.trusted and self.verify and not set(self.trusted) & set(self.in_force):
+            if not self.in_force:
+                return Finding(UNCOVERED, 1, "no checkpoint is signed by the key that you gave")
+            text = f"signed by the key {self.in_force[0].id}, which is none of yours"
+            return Finding(BAD_SIGNATURE, self.covered, text)
+        return None
+
+
+def without_lost(checkpoints: Sequence[Checkpoint]) -> list[Checkpoint]:
+    """Drop, from an anchor's lines in their order, those that a later one declares given up."""
+    kept: list[Checkpoint] = []
+    for checkpoint in checkpoints:
+        if checkpoint.lost and checkpoint.lost in [each.newest for each in kept]:
+            kept = [each for each in kept if each.size <= checkpoint.kept]
+        kept.append(checkpoint)
+    return kept
+
+
 # --- The rules ------------------------------------------------------------------------------------
+# audit/README.md lists the fields of each action's body.
 
 PHASES = ("draft", "dual_run", "canary", "full", "decommissioned")
+LIVE = ("dual_run", "canary", "full")
 WEIGHTS: Mapping[str, range] = {
     "draft": range(1),
     "dual_run": range(1),
@@ -230,6 +737,25 @@ WEIGHTS: Mapping[str, range] = {
     "decommissioned": range(100, 101),
     "abandoned": range(1),
 }
+# The least role of a person for each verb, and what happens without a person at all: Banyan itself
+# stops and goes back, a command on a host describes migrations and goes back.
+ROLES = ("viewer", "operator", "approver", "lead", "admin")
+NEEDS: Mapping[str, str] = {
+    "override": "lead",
+    "reset": "lead",
+    "waive": "lead",
+    "end_waiver": "lead",
+    "grant_approval": "approver",
+    "decline_approval": "approver",
+    "close_review": "approver",
+}
+UNATTENDED: Mapping[str, frozenset[str]] = {
+    "automation": frozenset({"create", "hold", "resume", "roll_back", "late_entry", "in_effect"}),
+    "host": frozenset({"create", "hold", "roll_back", "late_entry", "in_effect"}),
+}
+LIVE_GATES = ("errors", "latency_regression")  # judged from the first step on, not before it
+NOT_GIVEN = "not given"
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
 
 
 class Place(NamedTuple):
@@ -279,74 +805,436 @@ def read_place(value: object, which: str) -> Place:
     _require(isinstance(held, bool), f"`{which}` does not say whether it is held")
     place = Place(str(phase), step, int(str(weight)), bool(held), int(str(version)))
     _require(place.weight in WEIGHTS[place.phase], f"{phase} at {weight} % is not a legal place")
+    _require((step is not None) == (phase == "canary"), f"{phase} with the step {step!r}")
     return place
 
 
-def _start(was: Place, now: Place, _body: Mapping[str, Any]) -> None:
-    _require((was.phase, now.phase) == ("draft", "dual_run"), "start leads from draft to dual_run")
+class Who(NamedTuple):
+    """Who acted, as the entry names them."""
+
+    kind: str
+    name: str
+    role: str
 
 
-def _promote(was: Place, now: Place, body: Mapping[str, Any]) -> None:
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry about a migration, as the rules read it."""
+
+    seq: int
+    verb: str
+    body: Mapping[str, Any]
+    who: Who
+    at: str
+
+    def text(self, name: str) -> str:
+        """Return a field that must be a text that says something."""
+        value = self.body.get(name)
+        _require(isinstance(value, str) and bool(value.strip()), f"{self.verb} without `{name}`")
+        return str(value)
+
+    def part(self, name: str) -> Mapping[str, Any]:
+        """Return a field that must be an object."""
+        value = self.body.get(name)
+        if not isinstance(value, dict):
+            raise BrokenRuleError(f"{self.verb} without `{name}`")
+        return value
+
+    def later(self, value: object) -> str:
+        """Return a moment that must lie after this entry."""
+        _require(isinstance(value, str) and bool(_MOMENT.fullmatch(value)), "no expiry in UTC")
+        _require(str(value) > self.at, "it had expired when it was written")
+        return str(value)
+
+    def number(self, name: str) -> str:
+        """Return a field that must name a row: a whole number or a text."""
+        value = self.body.get(name)
+        return str(value) if _is_int(value) else self.text(name)
+
+
+def read_entry(seq: int, verb: str, body: Mapping[str, Any]) -> Entry:
+    """Read who, when and what; raises BrokenRuleError when one of them is not there."""
+    who, at = body.get("actor"), body.get("at")
+    if not isinstance(who, dict) or not isinstance(at, str) or not _MOMENT.fullmatch(at):
+        raise BrokenRuleError("it does not say who acted when")
+    return Entry(seq, verb, body, Who(*(str(who.get(name, "")) for name in Who._fields)), at)
+
+
+@dataclass(slots=True)
+class Approval:
+    """A second person's consent: asked for, given or not, used once."""
+
+    asked_by: str
+    action: str
+    to: tuple[object, object, object]
+    plan: str
+    builds: object
+    expires: str
+    state: str = "requested"
+
+
+@dataclass(slots=True)
+class Life:
+    """What the entries so far say about one migration.
+
+    `places` has each version's place and the entry that brought it; `waivers` when each item's
+    ends; `reviews` who opened each open one; `attempts` the present one of each latched gate.
+    """
+
+    slug: str
+    place: Place
+    policy: Mapping[str, Any]
+    places: dict[int, tuple[Place, int]] = field(default_factory=dict)
+    approvals: dict[str, Approval] = field(default_factory=dict)
+    reviews: dict[int, str] = field(default_factory=dict)
+    waivers: dict[str, str] = field(default_factory=dict)
+    attempts: Counter[tuple[object, ...]] = field(default_factory=Counter)
+    imported: set[str] = field(default_factory=set)
+
+    def stand(self, place: Place, seq: int) -> None:
+        """Note where the migration stands since entry `seq`."""
+        self.place = place
+        self.places.setdefault(place.version, (place, seq))
+
+    @property
+    def weights(self) -> list[Any]:
+        """The weights of the canary's steps; empty when no entry names them."""
+        steps = self.policy.get("steps")
+        named = steps if isinstance(steps, list) else []
+        return [each.get("weight") if isinstance(each, dict) else each for each in named]
+
+    def required(self, to: Place) -> list[str]:
+        """Name the gates that a promotion to `to` must cite; none when no entry names them."""
+        gates, found = self.policy.get("gates"), []
+        for rule in gates if isinstance(gates, list) else []:
+            named = rule if isinstance(rule, dict) else {"gate": rule}
+            gate, weight = str(named.get("gate")), named.get("from_weight", 1)
+            early = to.step == 0 and gate in LIVE_GATES
+            if _is_int(weight) and to.weight >= weight and not early:
+                found.append(gate)
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A move of one migration: from, to, and the entry that records it."""
+
+    life: Life
+    was: Place
+    now: Place
+    entry: Entry
+
+
+def _start(step: Step) -> None:
+    phases = (step.was.phase, step.now.phase)
+    _require(phases == ("draft", "dual_run"), "start leads from draft to dual_run")
+
+
+def _promote(step: Step) -> None:
+    _require_next_place(step)
+    override = step.entry.body.get("override")
+    passed_by = _override(step) if override or step.entry.verb == "override" else ()
+    _require_passing(step, passed_by)
+    if not passed_by and step.life.policy.get("approvals_required"):
+        _require_approval(step)
+
+
+def _require_next_place(step: Step) -> None:
+    was, now = step.was, step.now
     _require(was.phase in ("dual_run", "canary"), f"promote cannot leave {was.phase}")
     _require(now.phase in ("canary", "full"), f"promote cannot reach {now.phase}")
     _require(now.rank > was.rank, "promote leads toward the candidate")
     _require(now.phase != "full" or was.weight == now.weight, "full is reached from 100 % only")
     _require(not was.held, "promoted while it was held")
-    if not body.get("override"):
-        _require_passing(body.get("verdicts"), needed=now.weight > was.weight)
+    _require(not now.held, "a promotion holds nothing")
+    if now.step is not None:
+        following = 0 if was.step is None else was.step + 1
+        _require(now.step == following, f"promote leads to step {following}, not {now.step}")
+    _require_planned(step.life, now)
 
 
-def _require_passing(verdicts: object, *, needed: bool) -> None:
-    """Refuse a named verdict that is no PASS, unless marked `"required": false`."""
-    named = verdicts if isinstance(verdicts, list) else []
-    relied_on = [v for v in named if isinstance(v, dict) and v.get("required", True)]
+def _require_planned(life: Life, place: Place) -> None:
+    """Refuse a canary step whose weight is another than the policy's."""
+    weights = life.weights
+    if place.step is None or not weights:
+        return
+    planned = weights[place.step] if 0 <= place.step < len(weights) else None
+    _require(planned == place.weight, f"step {place.step} is {planned} %, not {place.weight} %")
+
+
+def _require_passing(step: Step, passed_by: Sequence[object]) -> None:
+    """Refuse a cited verdict that is no PASS, unless not required, overridden or waived."""
+    relied_on = _relied_on(step.entry.body)
+    needed = step.now.weight > step.was.weight and not passed_by
     _require(bool(relied_on) or not needed, "promoted without a verdict and without an override")
     for verdict in relied_on:
         name, value = verdict.get("gate"), verdict.get("verdict")
-        _require(value == "PASS", f"promoted while the gate {name!r} was {value}")
+        excused = value == "PASS" or name in passed_by or _is_waived(step, verdict)
+        _require(excused, f"promoted while the gate {name!r} was {value}")
+        evidence = verdict.get("evidence_sha256")
+        _require(_is_digest(evidence), f"the verdict of the gate {name!r} names no evidence")
+    cited = {each.get("gate") for each in relied_on}.union(passed_by)
+    if lacking := [gate for gate in step.life.required(step.now) if gate not in cited]:
+        raise BrokenRuleError(f"promoted without the verdict of the gate {lacking[0]!r}")
 
 
-def _roll_back(was: Place, now: Place, _body: Mapping[str, Any]) -> None:
-    if was.position == now.position:
-        return
-    _require(was.phase in ("canary", "full"), f"roll back cannot leave {was.phase}")
-    _require(now.phase in ("dual_run", "canary"), f"roll back cannot reach {now.phase}")
-    _require(now.rank < was.rank, "roll back leads toward legacy")
-    _require(now.held, "after a roll back the migration is held")
+def _relied_on(body: Mapping[str, Any]) -> list[dict[str, Any]]:
+    verdicts = body.get("verdicts")
+    named = verdicts if isinstance(verdicts, list) else []
+    return [each for each in named if isinstance(each, dict) and each.get("required", True)]
 
 
-def _hold(was: Place, now: Place, _body: Mapping[str, Any]) -> None:
-    _require(was.position == now.position and now.held, "hold only holds")
+def _is_digest(value: object) -> bool:
+    return isinstance(value, str) and bool(re.fullmatch(r"[0-9a-f]{64}", value))
 
 
-def _resume(was: Place, now: Place, _body: Mapping[str, Any]) -> None:
-    _require(was.position == now.position and not now.held, "resume only lifts the hold")
+def _is_waived(step: Step, verdict: Mapping[str, Any]) -> bool:
+    """Whether a verdict cites a waiver; refuses one that ended or never was."""
+    if not verdict.get("waived"):
+        return False
+    item = str(verdict.get("gate"))
+    _require(item in step.life.waivers, f"there is no waiver of {item!r}")
+    _require(step.life.waivers[item] > step.entry.at, f"the waiver of {item!r} had expired")
+    return True
 
 
-def _decommission(was: Place, now: Place, _body: Mapping[str, Any]) -> None:
-    _require((was.phase, now.phase) == ("full", "decommissioned"), "only full is decommissioned")
+def _override(step: Step) -> Sequence[object]:
+    """Check an override, and return the gates that it goes past; its review is open from now on."""
+    entry, override = step.entry, step.entry.part("override")
+    gates, incident = override.get("gates"), override.get("incident")
+    _require(isinstance(incident, str) and bool(incident.strip()), "an override without incident")
+    _require(isinstance(gates, list) and bool(gates), "an override that names no gate")
+    entry.later(override.get("expires_at"))
+    _require_approval(step)
+    step.life.reviews[entry.seq] = entry.who.name
+    return list(gates or ())
 
 
-def _abandon(was: Place, now: Place, _body: Mapping[str, Any]) -> None:
-    _require((was.phase, now.phase) == ("dual_run", "abandoned"), "only dual_run is abandoned")
+def _require_approval(step: Step) -> None:
+    """Refuse a move without a second person's fitting, fresh and unused approval."""
+    entry, life = step.entry, step.life
+    approval = life.approvals.get(str(entry.body.get("approval")))
+    if approval is None:
+        raise BrokenRuleError(f"{entry.verb} without the approval of a second person")
+    _require(approval.state == "granted", f"it rests on an approval that was {approval.state}")
+    _require(approval.expires > entry.at, "it rests on an approval that had expired")
+    _require(approval.action == entry.verb, f"the approval is for {approval.action}")
+    _require(approval.to == step.now.position, "the approval is for another place")
+    _require(approval.plan == entry.body.get("plan_sha256"), "the approved plan was changed")
+    _require(approval.builds == entry.body.get("builds"), "the approval is for other builds")
+    approval.state = "used"
 
 
-def _stay(was: Place, now: Place, _body: Mapping[str, Any]) -> None:
-    unmoved = was.position == now.position and was.held == now.held
+def _roll_back(step: Step) -> None:
+    was, now, entry = step.was, step.now, step.entry
+    _require(was.phase in LIVE, f"roll back cannot leave {was.phase}")
+    _require(now.held or was == now, "after a roll back the migration is held")
+    if was.position != now.position:
+        _require(was.phase != "dual_run", "roll back cannot leave dual_run")
+        _require(now.phase in ("dual_run", "canary"), f"roll back cannot reach {now.phase}")
+        _require(now.rank < was.rank, "roll back leads toward legacy")
+        _require_planned(step.life, now)
+    if entry.body.get("reason") == NOT_GIVEN and entry.who.kind != "automation":
+        step.life.reviews[entry.seq] = entry.who.name
+
+
+def _late_entry(step: Step) -> None:
+    """A roll back that the edge made on its own, imported afterwards."""
+    entry, record = step.entry, step.entry.body.get("record_sha256")
+    _require(_is_digest(record), "a late entry without the hash of its record")
+    _require(record not in step.life.imported, "the same record was imported twice")
+    happened = entry.text("happened_at")
+    _require(bool(_MOMENT.fullmatch(happened)), "a late entry without a moment in UTC")
+    _require(happened <= entry.at, "a late entry of something that had not happened yet")
+    _roll_back(step)
+    step.life.imported.add(str(record))
+    step.life.reviews[entry.seq] = entry.who.name
+
+
+def _hold(step: Step) -> None:
+    _require(step.was.phase in LIVE, f"hold is not possible in {step.was.phase}")
+    _require(step.was.position == step.now.position and step.now.held, "hold only holds")
+
+
+def _resume(step: Step) -> None:
+    unmoved = step.was.position == step.now.position
+    _require(unmoved and not step.now.held, "resume only lifts the hold")
+
+
+def _decommission(step: Step) -> None:
+    entry, phases = step.entry, (step.was.phase, step.now.phase)
+    _require(phases == ("full", "decommissioned"), "only full is decommissioned")
+    _require(not step.was.held, "decommissioned while it was held")
+    _require(entry.body.get("confirmed") == step.life.slug, "decommissioned without confirmation")
+    drain = entry.part("drain")
+    _require(drain.get("legacy_requests") == 0, "decommissioned while legacy was still asked")
+    open_reviews = ", ".join(map(str, sorted(step.life.reviews)))
+    _require(not open_reviews, f"decommissioned while reviews were open: {open_reviews}")
+    _require(bool(_relied_on(entry.body)), "decommissioned without a verdict")
+    _require_passing(step, ())
+    _require_approval(step)
+
+
+def _abandon(step: Step) -> None:
+    phases = (step.was.phase, step.now.phase)
+    _require(phases == ("dual_run", "abandoned"), "only dual_run is abandoned")
+
+
+def _stay(step: Step) -> None:
+    unmoved = step.was.position == step.now.position and step.was.held == step.now.held
     _require(unmoved, "this action moves nothing, yet the place changed")
 
 
-MOVES: Mapping[str, Callable[[Place, Place, Mapping[str, Any]], None]] = {
+def _change_policy(step: Step) -> None:
+    _stay(step)
+    policy, before = step.entry.part("policy"), step.life.policy
+    same = all(policy.get(part) == before.get(part) for part in ("name", "version"))
+    _require(not same, "the policy was changed under the same name and version")
+    step.life.policy = policy
+    _require_rising(step.life)
+    _require_planned(step.life, step.now)
+
+
+def _require_rising(life: Life) -> None:
+    weights = life.weights
+    if not weights:
+        return
+    whole = all(map(_is_int, weights))
+    rising = whole and all(low < high for low, high in pairwise([0, *weights]))
+    _require(rising and weights[-1] == 100, "the policy's steps don't rise to 100 %")  # noqa: PLR2004
+
+
+def _reset(step: Step) -> None:
+    """A latched FAIL is understood: the same builds are judged anew, with half the alpha."""
+    _stay(step)
+    entry = step.entry
+    _require(_is_digest(entry.body.get("evidence_sha256")), "a reset that names no evidence")
+    builds = tuple(str(entry.part("builds").get(side)) for side in ("legacy", "candidate"))
+    key = (entry.text("gate"), builds, step.was.phase, step.was.weight)
+    step.life.attempts[key] += 1
+    following = step.life.attempts[key] + 1
+    _require(entry.body.get("attempt") == following, f"the reset begins attempt {following}")
+
+
+def _waive(step: Step) -> None:
+    _stay(step)
+    expires = step.entry.later(step.entry.body.get("expires_at"))
+    step.life.waivers[step.entry.text("item")] = expires
+
+
+def _end_waiver(step: Step) -> None:
+    _stay(step)
+    item = step.entry.text("item")
+    _require(item in step.life.waivers, f"there is no waiver of {item!r}")
+    del step.life.waivers[item]
+
+
+def _request_approval(life: Life, entry: Entry) -> None:
+    number, wanted = entry.number("approval"), entry.part("for")
+    _require(number not in life.approvals, f"the approval {number} was asked for twice")
+    to = wanted.get("to")
+    place = to if isinstance(to, dict) else {}
+    life.approvals[number] = Approval(
+        asked_by=entry.who.name,
+        action=str(wanted.get("action")),
+        to=(place.get("phase"), place.get("step"), place.get("weight")),
+        plan=entry.text("plan_sha256"),
+        builds=entry.body.get("builds"),
+        expires=entry.later(entry.body.get("expires_at")),
+    )
+
+
+def _grant_approval(life: Life, entry: Entry) -> None:
+    approval = _approval(life, entry, "requested")
+    _require(approval.asked_by != entry.who.name, "requester and approver are one person")
+    _require(approval.expires > entry.at, "granted after it had expired")
+    _require(approval.plan == entry.body.get("plan_sha256"), "another plan was approved")
+    _require(approval.builds == entry.body.get("builds"), "other builds were approved")
+    approval.state = "granted"
+
+
+def _decline_approval(life: Life, entry: Entry) -> None:
+    _approval(life, entry, "requested", "granted").state = "declined"
+
+
+def _withdraw_approval(life: Life, entry: Entry) -> None:
+    _approval(life, entry, "requested", "granted").state = "withdrawn"
+
+
+def _approval(life: Life, entry: Entry, *states: str) -> Approval:
+    number = entry.number("approval")
+    approval = life.approvals.get(number)
+    if approval is None:
+        raise BrokenRuleError(f"nobody asked for the approval {number}")
+    _require(approval.state in states, f"the approval {number} was {approval.state} already")
+    return approval
+
+
+def _close_review(life: Life, entry: Entry) -> None:
+    number = entry.body.get("of")
+    _require(_is_int(number) and number in life.reviews, f"there is no open review {number!r}")
+    entry.text("reason")
+    opened_by = life.reviews.pop(int(str(number)))
+    _require(opened_by != entry.who.name, "who opened a review closed it")
+
+
+def _in_effect(life: Life, entry: Entry) -> None:
+    place = read_place(entry.body.get("place"), "place")
+    _require(place == life.place, f"{life.slug} did not stand at that place")
+
+
+def _nothing(_life: Life, _entry: Entry) -> None:
+    """Allow a note that the rules have no say about."""
+
+
+def _require_entitled(entry: Entry) -> None:
+    """Refuse who may not do this, and what wants a reason and has none."""
+    kind, role, verb = entry.who.kind, entry.who.role, entry.verb
+    if kind in UNATTENDED:
+        known = verb in ("create", *MOVES, *NOTES) and NOTES.get(verb) is not _nothing
+        _require(verb in UNATTENDED[kind] or not known, f"{verb} by {kind}, not by a person")
+    else:
+        least = ROLES.index(NEEDS.get(verb, "operator"))
+        _require(role in ROLES[least:], f"{verb} by the role {role!r}")
+    if verb in MOVES and verb not in UNREASONED:
+        entry.text("reason")
+
+
+MOVES: Mapping[str, Callable[[Step], None]] = {
     "start": _start,
     "promote": _promote,
     "override": _promote,
     "roll_back": _roll_back,
+    "late_entry": _late_entry,
     "hold": _hold,
     "resume": _resume,
     "decommission": _decommission,
     "abandon": _abandon,
-    "in_effect": _stay,
+    "change_policy": _change_policy,
+    "reset": _reset,
+    "waive": _waive,
+    "end_waiver": _end_waiver,
 }
+# Entries that move nothing, and have no `from` and `to`.
+NOTES: Mapping[str, Callable[[Life, Entry], None]] = {
+    "request_approval": _request_approval,
+    "grant_approval": _grant_approval,
+    "decline_approval": _decline_approval,
+    "withdraw_approval": _withdraw_approval,
+    "close_review": _close_review,
+    "in_effect": _in_effect,
+    "addresses": _nothing,
+    "new_build": _nothing,
+}
+UNREASONED = frozenset({"start", "late_entry", "end_waiver"})
+
+
+class Restore(NamedTuple):
+    """A declared restore from a backup: the entry that says so, and the head that it gave up."""
+
+    seq: int
+    old: Head
+    reason: str
 
 
 @dataclass(slots=True)
@@ -356,72 +1244,138 @@ class Replay:
     1. A migration begins with `create`, as a draft at 0 %.
     2. Each move starts from where the one before it ended, and its places are legal ones.
     3. A move raises the version by one, so there is one decision for each version.
-    4. The weight moves by promote, override and roll back only; every verb has its direction.
-    5. A promotion toward the candidate names the verdicts it rested on, all PASS, or an override.
-    6. Only the place where a migration stands comes into effect.
+    4. The weight moves by promote, override, roll back and late entry only; every verb has its
+       direction, promote leads exactly one place on, and Banyan itself never promotes.
+    5. A promotion toward the candidate names the verdicts it rested on, all PASS or waived; an
+       override names the gates that it goes past, its incident and expiry, and a second person.
+    6. An approval has another requester than approver; it fits plan, builds, place and version, is
+       fresh, and is used once.
+    7. Legacy is decommissioned with an approval, drained, with no review open.
+    8. Only the place where a migration stands comes into effect; its policy changes by an entry.
+    9. A restore from a backup names the head on which the log really goes on.
     Denied attempts move nothing. Actions it doesn't know are counted, and must move nothing either.
     """
 
-    places: dict[str, Place] = field(default_factory=dict)
-    decided: set[tuple[str, int]] = field(default_factory=set)
+    lives: dict[str, Life] = field(default_factory=dict)
+    restores: list[Restore] = field(default_factory=list)
     moves: int = 0
     unknown: Counter[str] = field(default_factory=Counter)
     finding: Finding | None = None
 
-    def feed(self, seq: int, body: bytes) -> None:
+    @property
+    def places(self) -> dict[str, Place]:
+        """Where each migration stands."""
+        return {slug: life.place for slug, life in self.lives.items()}
+
+    def feed(self, link: Link) -> None:
         """Take the next entry; after the first broken rule nothing more is looked at."""
         if self.finding:
             return
         try:
-            self._take(read_object(body))
+            self._take(link, read_object(link.body))
         except BrokenRuleError as broken:
-            self.finding = Finding(RULE, seq, str(broken))
+            self.finding = Finding(RULE, link.seq, str(broken))
 
-    def _take(self, body: dict[str, Any] | None) -> None:
+    def _take(self, link: Link, body: dict[str, Any] | None) -> None:
         if body is None:
             raise BrokenRuleError("the body is not a JSON object")
         action = str(body.get("action"))
         subject, _, verb = action.partition(":")
-        if action in (GENESIS_ACTION, "migration:denied"):
+        if action in (GENESIS_ACTION, ROTATE_ACTION, "migration:denied"):
             return
-        if subject != "migration" or verb not in ("create", *MOVES):
+        if action == RESTORED_ACTION:
+            self._take_restore(link, body)
+        elif subject != "migration":
             self.unknown[action] += 1
-        if subject == "migration" and "to" in body:
-            self._take_move(verb, body)
-        elif verb == "in_effect":
-            self._compare(body)
-
-    def _compare(self, body: Mapping[str, Any]) -> None:
-        slug, place = str(body.get("migration")), read_place(body.get("place"), "place")
-        _require(place == self.places.get(slug), f"{slug} did not stand at that place")
-
-    def _take_move(self, verb: str, body: Mapping[str, Any]) -> None:
-        slug, now = str(body.get("migration")), read_place(body["to"], "to")
-        if verb == "create":
-            _require(slug not in self.places, f"{slug} was created twice")
-            _require((now.phase, now.weight) == ("draft", 0), "a migration begins as a draft")
         else:
-            self._take_step(verb, now, body)
-        self.places[slug] = now
+            self._take_migration(link.seq, verb, body)
 
-    def _take_step(self, verb: str, now: Place, body: Mapping[str, Any]) -> None:
-        slug, was = str(body.get("migration")), read_place(body.get("from"), "from")
-        _require(slug in self.places, f"{slug} was never created")
-        _require(was == self.places[slug], f"it starts elsewhere than where {slug} stood")
-        MOVES.get(verb, _stay)(was, now, body)
-        if was == now and verb != "promote":
+    def _take_restore(self, link: Link, body: Mapping[str, Any]) -> None:
+        heads = [body.get("old"), body.get("new")]
+        old, new = (each if isinstance(each, dict) else {} for each in heads)
+        _require((new.get("size"), new.get("head")) == (link.seq - 1, link.prev),
+                 "a restore that names another entry before it")  # fmt: skip
+        _require(_is_int(old.get("size")) and _is_digest(old.get("head")), "restored from nothing")
+        reason = str(body.get("reason") or "")
+        _require(bool(reason.strip()), "restored without a reason")
+        self.restores.append(Restore(link.seq, Head(old["size"], old["head"]), reason))
+
+    def _take_migration(self, seq: int, verb: str, body: Mapping[str, Any]) -> None:
+        entry = read_entry(seq, verb, body)
+        if verb == "create":
+            _require_entitled(entry)
+            self._create(entry)
+        elif "to" in body:
+            self._move(entry)
+        elif verb in NOTES:
+            _require_entitled(entry)
+            NOTES[verb](self._life(body), entry)
+        else:
+            _require(verb not in MOVES, f"{verb} without `to`")
+            self.unknown[f"migration:{verb}"] += 1
+
+    def _life(self, body: Mapping[str, Any]) -> Life:
+        slug = str(body.get("migration"))
+        _require(slug in self.lives, f"{slug} was never created")
+        return self.lives[slug]
+
+    def _create(self, entry: Entry) -> None:
+        slug, now = str(entry.body.get("migration")), read_place(entry.body.get("to"), "to")
+        _require(slug not in self.lives, f"{slug} was created twice")
+        _require((now.phase, now.weight) == ("draft", 0), "a migration begins as a draft")
+        policy = entry.body.get("policy")
+        life = Life(slug, now, policy if isinstance(policy, dict) else {})
+        _require_rising(life)
+        life.stand(now, entry.seq)
+        self.lives[slug] = life
+
+    def _move(self, entry: Entry) -> None:
+        now, was = read_place(entry.body["to"], "to"), read_place(entry.body.get("from"), "from")
+        life, rule = self._life(entry.body), MOVES.get(entry.verb)
+        _require(was == life.place, f"it starts elsewhere than where {life.slug} stood")
+        if rule is None:
+            _stay(Step(life, was, now, entry))
+            self.unknown[f"migration:{entry.verb}"] += 1
+        else:
+            _require_entitled(entry)
+            self._same_policy(life, entry)
+            rule(Step(life, was, now, entry))
+        if was == now and entry.verb not in ("promote", "override"):
             return  # a repeated hold or roll back is recorded, and changes nothing
         _require(now.version == was.version + 1, "a change raises the version by exactly one")
-        _require((slug, was.version) not in self.decided, "two decisions on one version")
-        self.decided.add((slug, was.version))
+        life.stand(now, entry.seq)
         self.moves += 1
+
+    def _same_policy(self, life: Life, entry: Entry) -> None:
+        policy = entry.body.get("policy")
+        if entry.verb == "change_policy" or not isinstance(policy, dict) or not life.policy:
+            return
+        same = all(policy.get(part) == life.policy.get(part) for part in ("name", "version"))
+        _require(same, "it rests on a policy that no entry brought in")
 
 
 # --- The export -----------------------------------------------------------------------------------
 
 
-class UnreadableError(Exception):
-    """What was given is not an export of a ledger."""
+class Header(NamedTuple):
+    """An export's first line: which log, the head at that moment, its checkpoints and keys."""
+
+    log_id: str
+    head: Head
+    checkpoints: int = 0
+    keys: tuple[str, ...] = ()
+
+    @property
+    def line(self) -> str:
+        """Write it in the only accepted way."""
+        fields = {
+            "checkpoints": self.checkpoints,
+            "format": FORMAT,
+            "head": {"hash": self.head.hash, "seq": self.head.seq},
+            "keys": self.keys,
+            "log_id": self.log_id,
+        }
+        return json.dumps(fields, sort_keys=True, separators=(",", ":")) + "\n"
 
 
 def export_line(link: Link) -> str:
@@ -430,14 +1384,18 @@ def export_line(link: Link) -> str:
     return f'{{"body":{body},"hash":"{link.hash}","prev":"{link.prev}","seq":{link.seq}}}\n'
 
 
-def header_line(log_id: str, head: Head) -> str:
-    """Write the export's first line: which log, and the head at the moment of the export."""
-    fields = {"format": FORMAT, "head": {"hash": head.hash, "seq": head.seq}, "log_id": log_id}
-    return json.dumps(fields, sort_keys=True, separators=(",", ":")) + "\n"
+def header_line(log_id: str, head: Head, checkpoints: int = 0, keys: Sequence[str] = ()) -> str:
+    """Write the export's first line; `checkpoints` are how many lines of them follow."""
+    return Header(log_id, head, checkpoints, tuple(keys)).line
 
 
-def read_header(line: bytes) -> tuple[str, Head, Finding | None]:
-    """Log id and head of an export. Raises UnreadableError when the line is no header."""
+def checkpoint_line(note: str) -> str:
+    """Write a signed checkpoint as a line of an export or of an anchor."""
+    return json.dumps({"checkpoint": note}, separators=(",", ":")) + "\n"
+
+
+def read_header(line: bytes) -> tuple[Header, Finding | None]:
+    """Read an export's first line. Raises UnreadableError when the line is no header."""
     fields = read_object(line)
     if fields is None or fields.get("format") != FORMAT:
         raise UnreadableError(f"the first line is not the header of a {FORMAT} export")
@@ -446,10 +1404,38 @@ def read_header(line: bytes) -> tuple[str, Head, Finding | None]:
         raise UnreadableError("the header names no log and head")
     if not _is_int(head.get("seq")) or not isinstance(head.get("hash"), str):
         raise UnreadableError("the header's head is not a number and a hash")
-    found = Head(head["seq"], head["hash"])
-    if header_line(log_id, found).encode() != line:
-        return log_id, found, Finding(EDITED, 0, "the header was rewritten (CRLF, spaces or keys)")
-    return log_id, found, None
+    number, keys = fields.get("checkpoints"), fields.get("keys")
+    if not _is_int(number) or not isinstance(keys, list):
+        raise UnreadableError("the header does not say how many checkpoints follow, and which keys")
+    known = tuple(map(str, keys))
+    found = Header(log_id, Head(head["seq"], head["hash"]), int(str(number)), known)
+    if found.line.encode() != line:
+        text = "the header was rewritten (CRLF, spaces or keys)"
+        return found, Finding(EDITED, 0, text)
+    return found, None
+
+
+def read_checkpoint_line(line: bytes) -> Checkpoint:
+    """Read a line that `checkpoint_line` wrote. Raises UnreadableError."""
+    note = (read_object(line) or {}).get("checkpoint")
+    if not isinstance(note, str):
+        raise UnreadableError("not a line with a checkpoint")
+    checkpoint = read_note(note)
+    if checkpoint_line(note).encode() != line:
+        raise UnreadableError("a line with a checkpoint that was rewritten")
+    return checkpoint
+
+
+def read_checkpoints(text: bytes) -> list[Checkpoint]:
+    """Read a file of checkpoints: one signed note as it is, or lines as an anchor has them.
+
+    Raises UnreadableError; a last line that breaks off is left out, as after a power failure.
+    """
+    try:
+        return [read_note(text.decode())]
+    except (UnreadableError, UnicodeDecodeError):
+        lines = [line for line in text.splitlines(keepends=True) if line.endswith(b"\n")]
+        return [read_checkpoint_line(line) for line in lines if line.strip()]
 
 
 def read_line(line: bytes) -> Link:
@@ -469,43 +1455,108 @@ def read_line(line: bytes) -> Link:
 
 
 @dataclass(frozen=True, slots=True)
+class Known:
+    """What an auditor brings along: the log's id, heads, checkpoints and keys noted earlier."""
+
+    log_id: str | None = None
+    heads: Sequence[Head] = ()
+    checkpoints: Sequence[Checkpoint] = ()
+    keys: Sequence[Key] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Verified:
-    """What an export turned out to be; `finding` is None when all of it holds."""
+    """What an export turned out to be; `finding` is None when all of it holds.
+
+    `signed` says whether signatures could be checked; `coverage` up to where checkpoints vouch.
+    """
 
     log_id: str
     checked: Checked
     replay: Replay
     finding: Finding | None
+    coverage: Coverage
+    signed: bool
 
 
 def verify_export(
-    lines: Iterable[bytes], *, log_id: str | None = None, known: Sequence[Head] = ()
+    lines: Iterable[bytes], *, known: Known | None = None, verify: Verifier | None = None
 ) -> Verified:
-    """Check an export, line by line. Raises UnreadableError when it is none."""
-    rows = iter(lines)
-    stated_id, head, finding = read_header(next(rows, b""))
-    replay = Replay()
-    if log_id is not None and log_id != stated_id:
-        finding = Finding(WRONG_LOG, 0, f"it is the log {stated_id}, expected {log_id}")
+    """Check an export, line by line; `verify` checks signatures (None: they stay unchecked).
+
+    Raises UnreadableError when it is none.
+    """
+    known, rows = known or Known(), iter(lines)
+    header, finding = read_header(next(rows, b""))
+    if known.log_id not in (None, header.log_id):
+        text = f"it is the log {header.log_id}, expected {known.log_id}"
+        finding = Finding(WRONG_LOG, 0, text)
+    coverage = Coverage(header.log_id, known.checkpoints)
+    if not finding:
+        coverage, finding = _read_coverage(header, rows, known, verify)
     if finding:
-        return Verified(stated_id, Checked(0, NOTHING, finding), replay, finding)
-    links = _replayed((read_line(row) for row in rows), replay)
+        checked = Checked(0, NOTHING, finding)
+        return Verified(header.log_id, checked, Replay(), finding, coverage, verify is not None)
+    return _verify_entries(header, rows, known, coverage)
+
+
+def _read_coverage(
+    header: Header, rows: Iterator[bytes], known: Known, verify: Verifier | None
+) -> tuple[Coverage, Finding | None]:
+    """Take the header's number of checkpoint lines off the rows."""
+    found: list[Checkpoint] = []
+    try:
+        keys = [read_key(text) for text in header.keys]
+        found.extend(
+            read_checkpoint_line(next(rows, b"")) for _ in range(max(header.checkpoints, 0))
+        )
+    except UnreadableError as error:
+        place = found[-1].size if found else 0
+        text = f"after the checkpoint at {place}: {error}"
+        return Coverage(header.log_id, ()), Finding(EDITED, place, text)
+    if any(high.size <= low.size for low, high in pairwise(found)):
+        return Coverage(header.log_id, ()), Finding(
+            REORDERED, 0, "its checkpoints are out of order"
+        )
+    everything = [*found, *known.checkpoints]
+    return Coverage(header.log_id, everything, keys, known.keys, verify), None
+
+
+def _verify_entries(
+    header: Header, rows: Iterator[bytes], known: Known, coverage: Coverage
+) -> Verified:
+    replay = Replay()
+    links = replayed((read_line(row) for row in rows), replay, coverage)
     # Heads noted elsewhere come last: where they and the header disagree, they are believed.
-    checked = verify_chain(links, log_id=stated_id, known=(head, *known), end=head.seq)
-    return Verified(stated_id, checked, replay, first_of(checked.finding, replay.finding))
+    heads = (header.head, *coverage.known(), *known.heads)
+    checked = verify_chain(links, log_id=header.log_id, known=heads, end=header.head.seq)
+    finding = first_of(checked.finding, replay.finding, coverage.finding)
+    finding = with_restores(finding or coverage.finish(), replay.restores)
+    signed = coverage.verify is not None
+    return Verified(header.log_id, checked, replay, finding, coverage, signed)
 
 
-def _replayed(links: Iterable[Link], replay: Replay) -> Iterator[Link]:
+def replayed(links: Iterable[Link], replay: Replay, coverage: Coverage) -> Iterator[Link]:
+    """Pass entries on to the chain's check, and those that held to the rules and the tree."""
     for link in links:
         yield link
-        replay.feed(link.seq, link.body)
+        replay.feed(link)
+        coverage.feed(link)
 
 
-def first_of(chain_finding: Finding | None, rule_finding: Finding | None) -> Finding | None:
-    """Pick the finding with the lower number; in one entry the chain's explains the other."""
-    if chain_finding and rule_finding and rule_finding.seq < chain_finding.seq:
-        return rule_finding
-    return chain_finding or rule_finding
+def first_of(*findings: Finding | None) -> Finding | None:
+    """Pick the finding with the lowest number; of two at one entry, the one named first."""
+    return min((each for each in findings if each), key=lambda each: each.seq, default=None)
+
+
+def with_restores(finding: Finding | None, restores: Sequence[Restore]) -> Finding | None:
+    """Add to a finding about lost history what the log itself declares to have lost."""
+    if finding is None or finding.kind not in (CUT, FORKED) or not restores:
+        return finding
+    last = restores[-1]
+    text = f"{finding.text}; entry {last.seq} declares a restore from a backup, which gave up the"
+    text += f" history up to {last.old.seq}: {last.reason}"
+    return Finding(finding.kind, finding.seq, text, finding.since)
 
 
 def _head(text: str) -> Head:
@@ -515,26 +1566,54 @@ def _head(text: str) -> Head:
     return Head(int(seq), digest.lower())
 
 
+def _key(text: str) -> Key:
+    try:
+        return read_key(text)
+    except UnreadableError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Verify an export of Banyan's ledger.")
     parser.add_argument("export", help="path of the export, or - for standard input")
     parser.add_argument("--head", action="append", default=[], type=_head, metavar="SEQ:HASH")
     parser.add_argument("--log-id", help="the log that it must be")
+    parser.add_argument("--key", action="append", default=[], type=_key, help="a key of the ledger")
+    parser.add_argument("--checkpoint", action="append", default=[], type=Path, metavar="FILE")
     return parser.parse_args(argv)
 
 
-def _report(result: Verified) -> int:
+def _report(result: Verified, known: Known) -> int:
     checked, replay = result.checked, result.replay
     if result.finding:
         found = result.finding
         print(f"BROKEN  seq {found.seq}  kind {found.kind}: {found.text}")
-        print(f"        {checked.entries} entries before it hold; log {result.log_id}")
+        print(f"        {min(checked.entries, found.first - 1)} entries before it hold; "
+              f"log {result.log_id}")  # fmt: skip
         return 1
     print(f"verified  {checked.entries} entries, log {result.log_id}")
     print(f"          head {checked.head.seq}:{checked.head.hash}")
     print(f"          {replay.moves} moves of {len(replay.places)} migrations keep the rules")
+    for restore in replay.restores:
+        print(f"          entry {restore.seq} declares a restore from a backup: {restore.reason}")
     for action, count in sorted(replay.unknown.items()):
         print(f"          {count} entries of an action without rules: {action}")
+    return _report_coverage(result, known)
+
+
+def _report_coverage(result: Verified, known: Known) -> int:
+    coverage = result.coverage
+    number, tail = len(coverage.checkpoints), result.checked.entries - coverage.covered
+    print(f"          {number} checkpoints cover it up to {coverage.covered}; the {tail} after that"
+          " rest on the chain alone")  # fmt: skip
+    if not number:
+        return 0
+    if not result.signed:
+        print("UNCHECKED their signatures: install `cryptography` or openssl 3")
+        return 3
+    print(f"          signed by {', '.join(map(str, coverage.in_force))}")
+    if not known.keys:
+        print("          that key is the export's own word: compare it, or pass yours with --key")
     return 0
 
 
@@ -542,17 +1621,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Verify the export named in the arguments; returns the exit code."""
     arguments = _arguments(argv)
     try:
+        known = _known(arguments)
         if arguments.export == "-":
-            return _verify_stream(sys.stdin.buffer, arguments)
+            return _verify_stream(sys.stdin.buffer, known)
         with Path(arguments.export).open("rb") as lines:
-            return _verify_stream(lines, arguments)
+            return _verify_stream(lines, known)
     except (OSError, UnreadableError) as error:
         print(f"unreadable: {error}", file=sys.stderr)
         return 2
 
 
-def _verify_stream(lines: Iterable[bytes], arguments: argparse.Namespace) -> int:
-    return _report(verify_export(lines, log_id=arguments.log_id, known=arguments.head))
+def _known(arguments: argparse.Namespace) -> Known:
+    checkpoints: list[Checkpoint] = []
+    for path in arguments.checkpoint:
+        checkpoints += without_lost(read_checkpoints(path.read_bytes()))
+    return Known(arguments.log_id, arguments.head, checkpoints, arguments.key)
+
+
+def _verify_stream(lines: Iterable[bytes], known: Known) -> int:
+    return _report(verify_export(lines, known=known, verify=find_verifier()), known)
 
 
 if __name__ == "__main__":

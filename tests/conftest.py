@@ -3,9 +3,9 @@
 import pytest
 from django.db import connection
 
-from tests.ledger import ledger_flush
+from tests.ledger import ledger_flush, own_anchor
 
-__all__ = ["ledger_flush"]
+__all__ = ["ledger_flush", "own_anchor"]
 
 
 @pytest.fixture(scope="session")

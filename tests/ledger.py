@@ -1,11 +1,12 @@
 """Let a test database be emptied between tests, although the ledger refuses to be.
 
 Tests that commit (`transaction=True`) end with Django's flush, which the triggers would refuse.
-`ledger_flush` takes them off for the flush alone and puts them and the head back. A conftest turns
-it on for its folder by importing the fixture.
+`ledger_flush` takes them off for the flush alone and puts them and the head back. `own_anchor`
+keeps the files beside the ledger apart. A conftest turns both on by importing the fixtures.
 """
 
 import contextlib
+import uuid
 from collections.abc import Iterator
 from typing import Any
 
@@ -71,3 +72,11 @@ def ledger_flush() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(TransactionTestCase, "_fixture_teardown", teardown)
         yield
+
+
+@pytest.fixture(autouse=True)
+def own_anchor(settings: Any, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Give each test a key and an anchor of its own: its ledger begins empty."""
+    place = tmp_path_factory.getbasetemp() / "ledgers" / uuid.uuid4().hex
+    settings.BANYAN_LEDGER_KEY = place / "ledger.key"
+    settings.BANYAN_LEDGER_ANCHOR = place / "ledger.anchor"

@@ -9,6 +9,9 @@ from audit.verify_audit import NOTHING, export_line, header_line
 
 NOW = datetime(2026, 1, 31, 9, 30, tzinfo=UTC)
 ADA = Actor("user", "ada", "operator")
+LEA = Actor("user", "lea", "lead")
+BOB = Actor("user", "bob", "approver")
+ROBOT = Actor("automation", "banyan", "automation")
 LOG_ID = "5d0e" * 8
 PASSED = [{"gate": "discrepancy", "verdict": "PASS", "evidence_sha256": "ab" * 32}]
 
@@ -27,7 +30,7 @@ BACK = place("dual_run", held=True, version=4)
 
 
 def move(verb: str, was: dict[str, Any] | None, now: dict[str, Any], **more: Any) -> dict[str, Any]:
-    """The fields of one entry, with its action in `action`."""
+    """The fields of one entry, with its action in `action` and, if not Ada, who acted in `by`."""
     body: dict[str, Any] = {"action": f"migration:{verb}", "migration": "embeddings", "to": now}
     return {**body, "from": was, "reason": "as planned", **more}
 
@@ -44,13 +47,18 @@ LIFE: tuple[dict[str, Any], ...] = (
 )
 
 
+def note(verb: str, **more: Any) -> dict[str, Any]:
+    """The fields of an entry that moves nothing."""
+    return {"action": f"migration:{verb}", "migration": "embeddings", **more}
+
+
 def bodies(fields: Iterable[dict[str, Any]] = LIFE, *, log_id: str = LOG_ID) -> list[bytes]:
     """The stored bytes of a log that records `fields`, the genesis first."""
     written = [genesis_body(log_id=log_id, now=NOW)]
     for number, entry in enumerate(fields):
-        body = {key: value for key, value in entry.items() if key != "action"}
-        moment = NOW + timedelta(seconds=number)
-        written.append(entry_body(actor=ADA, action=entry["action"], body=body, now=moment))
+        body = {key: value for key, value in entry.items() if key not in ("action", "by")}
+        moment, actor = NOW + timedelta(seconds=number), entry.get("by", ADA)
+        written.append(entry_body(actor=actor, action=entry["action"], body=body, now=moment))
     return written
 
 

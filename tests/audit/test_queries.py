@@ -2,7 +2,7 @@ from datetime import timedelta
 
 import pytest
 
-from audit import queries
+from audit import queries, stored
 from audit.chain import Actor
 from audit.models import LedgerEntry
 from audit.queries import Filters, list_entries
@@ -86,15 +86,15 @@ def test_an_entry_that_is_not_there_is_said_so():
         queries.get(99)
 
 
-def test_the_check_reads_in_batches_and_reports_what_it_saw(monkeypatch):
-    monkeypatch.setattr(queries, "READ_AT_ONCE", 2)
+def test_the_check_says_what_a_made_up_move_lacks(monkeypatch):
+    monkeypatch.setattr(stored, "READ_AT_ONCE", 2)
     report = queries.verify()
     assert (report.verified, report.entries, report.first_bad_seq, report.kind) == (
-        True,
-        6,
-        None,
-        None,
+        False,
+        1,
+        2,
+        "rule",
     )
+    assert report.text == "start without `to`"
     assert report.head == queries.head()
-    assert report.unknown == {"token:issue": 1}
     assert report.seconds >= 0

@@ -9,7 +9,7 @@ from django.db import connection
 
 from audit import queries
 from audit.chain import entry_hash
-from audit.verify_audit import verify_export
+from audit.verify_audit import Known, verify_export
 from tests.audit.test_append import note
 from tests.ledger import without_triggers
 
@@ -101,7 +101,7 @@ def exported(*arguments):
 def test_the_exported_ledger_is_verified_without_the_database():
     text = exported("audit_export")
     assert "\r" not in text
-    result = verify_export(text.encode().splitlines(keepends=True), log_id=queries.log_id())
+    result = verify_export(text.encode().splitlines(keepends=True), known=Known(queries.log_id()))
     assert result.finding is None
     assert result.checked.head == queries.head()
 

@@ -1,8 +1,11 @@
 """A chain can be whole and still record what was never allowed; the replay says so."""
 
+import json
+
 import pytest
 
-from audit.verify_audit import RULE, Replay, verify_export
+from audit.chain import Actor
+from audit.verify_audit import RULE, Link, Replay, verify_export
 from tests.audit.builders import (
     AT_5,
     AT_25,
@@ -11,52 +14,54 @@ from tests.audit.builders import (
     DUAL_RUN,
     LIFE,
     PASSED,
+    ROBOT,
     bodies,
     export,
+    linked,
     log,
     move,
+    note,
     place,
 )
 
 FAILED = [{**PASSED[0], "verdict": "INCONCLUSIVE"}]
 FULL = place("full", weight=100, version=4)
-AT_100 = place("canary", step=3, weight=100, version=3)
+TOP = place("canary", step=3, weight=100)
 BEGUN = LIFE[:2]
+
+
+def climb(was, *weights):
+    for step, weight in enumerate(weights):
+        version = was["version"] + 1
+        now = place("canary", step=step, weight=weight, version=version)
+        yield move("promote", was, now, verdicts=PASSED)
+        was = now
 
 
 def broken(*entries):
     replay = Replay()
-    for seq, body in enumerate(bodies(entries), start=1):
-        replay.feed(seq, body)
+    for link in linked(bodies(entries)):
+        replay.feed(link)
     return replay.finding
 
 
 def test_a_whole_life_keeps_the_rules():
-    ahead = place("canary", step=0, weight=5, version=5)
     life = (
         *LIFE,
         move("resume", BACK, ahead := {**BACK, "held": False, "version": 5}),
-        move("hold", ahead, held := {**ahead, "held": True, "version": 6}),
+        move("hold", ahead, held := {**ahead, "held": True, "version": 6}, by=ROBOT),
         move("hold", held, held),
-        move("roll_back", held, held),
+        move("roll_back", held, held, by=ROBOT),
         move("resume", held, free := {**held, "held": False, "version": 7}),
-        move("promote", free, top := {**AT_100, "version": 8}, verdicts=PASSED),
-        move("promote", top, full := {**FULL, "version": 9}, verdicts=[]),
-        move("decommission", full, place("decommissioned", weight=100, version=10)),
+        *climb(free, 5, 25, 50, 100),
+        move("promote", {**TOP, "version": 11}, {**FULL, "version": 12}, verdicts=[]),
+        move("roll_back", {**FULL, "version": 12}, place("dual_run", held=True, version=13)),
     )
     assert broken(*life) is None
 
 
 def test_a_dual_run_can_be_abandoned():
     assert broken(*BEGUN, move("abandon", DUAL_RUN, place("abandoned", version=2))) is None
-
-
-def test_an_override_stands_for_a_verdict():
-    override = {"incident": "INC-1", "reason": "understood"}
-    assert (
-        broken(*BEGUN, move("promote", DUAL_RUN, AT_5, verdicts=FAILED, override=override)) is None
-    )
-    assert broken(*BEGUN, move("override", DUAL_RUN, AT_5, override=override)) is None
 
 
 def test_a_verdict_that_was_not_required_does_not_count():
@@ -76,9 +81,22 @@ def promote(was=DUAL_RUN, now=AT_5, **more):
         ("without a verdict", [*BEGUN, promote(verdicts=None)]),
         ("was INCONCLUSIVE", [*BEGUN, promote(verdicts=FAILED)]),
         ("was FAIL", [*BEGUN, promote(verdicts=[*PASSED, {"gate": "x", "verdict": "FAIL"}])]),
+        ("names no evidence", [*BEGUN, promote(verdicts=[{"gate": "x", "verdict": "PASS"}])]),
+        ("to step 0, not 1", [*BEGUN, promote(now={**AT_25, "version": 2})]),
+        ("to step 1, not 2", [*LIFE[:3], promote(AT_5, {**AT_25, "step": 2})]),
+        ("holds nothing", [*BEGUN, promote(now={**AT_5, "held": True})]),
+        ("without `reason`", [*BEGUN, promote(reason=" ")]),
+        ("without `to`", [*BEGUN, note("promote")]),
+        ("promote by automation", [*BEGUN, promote(by=ROBOT)]),
+        ("promote by host", [*BEGUN, promote(by=Actor("host", "root", "host"))]),
+        ("by the role 'viewer'", [*BEGUN, promote(by=Actor("user", "vic", "viewer"))]),
+        ("by the role ''", [*BEGUN, promote(by=Actor("token", "ci", ""))]),
+        ("with the step", [*BEGUN, promote(now={**AT_5, "step": None})]),
+        ("with the step", [LIFE[0], move("start", DRAFT, {**DUAL_RUN, "step": 1})]),
+        ("hold is not possible", [LIFE[0], move("hold", DRAFT, {**DRAFT, "held": True})]),
         ("toward the candidate", [*LIFE[:5], promote(AT_25, {**AT_5, "version": 4})]),
         ("cannot leave draft", [LIFE[0], promote(DRAFT, {**AT_5, "version": 1})]),
-        ("cannot reach dual_run", [*BEGUN, promote(now={**DUAL_RUN, "version": 2, "step": 1})]),
+        ("cannot reach dual_run", [*BEGUN, promote(now={**DUAL_RUN, "version": 2})]),
         ("100 % only", [*LIFE[:5], promote(AT_25, FULL)]),
         ("while it was held", [*LIFE, promote(BACK, {**AT_5, "version": 5})]),
         ("exactly one", [*BEGUN, promote(now={**AT_5, "version": 3})]),
@@ -103,8 +121,12 @@ def promote(was=DUAL_RUN, now=AT_5, **more):
         ("from draft", [*BEGUN, move("start", DUAL_RUN, {**DUAL_RUN, "version": 2})]),
         ("toward legacy", [*LIFE[:4], move("roll_back", AT_5, {**AT_25, "held": True})]),
         ("is held", [*LIFE[:4], move("roll_back", AT_5, {**DUAL_RUN, "version": 3})]),
-        ("cannot reach draft", [*LIFE[:4], move("roll_back", AT_5, {**DRAFT, "version": 3})]),
+        (
+            "cannot reach draft",
+            [*LIFE[:4], move("roll_back", AT_5, {**DRAFT, "held": True, "version": 3})],
+        ),
         ("cannot leave dual_run", [*BEGUN, move("roll_back", DUAL_RUN, {**AT_5, "held": True})]),
+        ("cannot leave draft", [LIFE[0], move("roll_back", DRAFT, {**DRAFT, "held": True})]),
         ("only holds", [*LIFE[:4], move("hold", AT_5, {**AT_25, "held": True})]),
         ("only lifts", [*LIFE, move("resume", BACK, {**AT_5, "version": 5})]),
         ("only full", [*BEGUN, move("decommission", DUAL_RUN, {**FULL, "version": 2})]),
@@ -124,15 +146,15 @@ def test_a_move_that_was_never_allowed_is_named(words, entries):
 
 def test_an_unknown_action_that_moves_nothing_is_counted():
     replay = Replay()
-    for seq, body in enumerate(bodies([*LIFE, move("retune", BACK, BACK)]), start=1):
-        replay.feed(seq, body)
+    for link in log([*LIFE, move("retune", BACK, BACK)]):
+        replay.feed(link)
     assert replay.finding is None
     assert replay.unknown == {"token:issue": 1, "migration:retune": 1}
 
 
 def test_a_body_that_is_no_object_is_named():
     replay = Replay()
-    replay.feed(4, b"[]")
+    replay.feed(Link(4, "", b"[]", ""))
     assert (replay.finding.kind, replay.finding.seq) == (RULE, 4)
 
 
@@ -145,3 +167,17 @@ def test_what_comes_first_is_reported():
     lines = export(log([*BEGUN, promote(verdicts=[]), *LIFE[5:7]]))
     assert verify_export([*lines[:5], b"{}\n", *lines[6:]]).finding.kind == RULE
     assert verify_export([*lines[:2], b"{}\n", *lines[3:]]).finding.kind == "edited"
+
+
+@pytest.mark.parametrize("missing", ["actor", "at"])
+def test_an_entry_without_who_or_when_is_named(missing):
+    whole = json.loads(bodies(BEGUN)[2])
+    text = json.dumps({key: value for key, value in whole.items() if key != missing}).encode()
+    assert "who acted when" in replayed_links(linked([*bodies(BEGUN)[:2], text])).finding.text
+
+
+def replayed_links(links):
+    replay = Replay()
+    for link in links:
+        replay.feed(link)
+    return replay

@@ -14,6 +14,7 @@ from audit.verify_audit import (
     REORDERED,
     UNCOVERED,
     WRONG_LOG,
+    Known,
     UnreadableError,
     export_line,
     read_line,
@@ -25,8 +26,8 @@ WHOLE = log()
 LAST = len(WHOLE)
 
 
-def found(lines, **options):
-    finding = verify_export(lines, **options).finding
+def found(lines, *, log_id=None, known=()):
+    finding = verify_export(lines, known=Known(log_id, known)).finding
     return (finding.kind, finding.seq) if finding else None
 
 
@@ -44,7 +45,7 @@ def changed_line(number: int, old: str, new: str) -> list[bytes]:
 
 
 def test_an_untouched_export_is_verified():
-    result = verify_export(export(WHOLE), log_id=LOG_ID, known=[head_of(WHOLE[:3])])
+    result = verify_export(export(WHOLE), known=Known(LOG_ID, [head_of(WHOLE[:3])]))
     assert result.finding is None
     assert (result.checked.entries, result.checked.head) == (LAST, head_of(WHOLE))
     assert result.replay.moves == 4
@@ -194,7 +195,9 @@ def test_a_log_that_grew_still_contains_the_older_head():
     "first",
     [b"", b"\n", b"hello\n", b"[]\n", b"{}\n", b'{"format":"x"}\n', b"\x00\xff",
      b'{"format":"banyan-ledger-v1"}\n',
-     b'{"format":"banyan-ledger-v1","head":{"seq":"1","hash":""},"log_id":"a"}\n'],
+     b'{"format":"banyan-ledger-v1","head":{"seq":"1","hash":""},"log_id":"a"}\n',
+     b'{"format":"banyan-ledger-v1","head":{"seq":1,"hash":""},"log_id":"a"}\n',
+     b'{"checkpoints":true,"format":"banyan-ledger-v1","head":{"seq":1,"hash":""},"log_id":""}\n'],
 )  # fmt: skip
 def test_what_is_no_export_is_unreadable(first):
     with pytest.raises(UnreadableError):
