@@ -5,7 +5,15 @@ from typing import TYPE_CHECKING, Any
 from django.contrib import admin
 from django.http import HttpRequest
 
-from rollout.models import Decision, GateEvaluation, ServiceMigration
+from rollout.models import (
+    Approval,
+    Decision,
+    GateEvaluation,
+    GateLatch,
+    Review,
+    ServiceMigration,
+    Waiver,
+)
 
 if TYPE_CHECKING:
     AnyAdmin = admin.ModelAdmin[Any]
@@ -29,6 +37,5 @@ class ReadOnlyAdmin(AnyAdmin):
         return False
 
 
-admin.site.register(ServiceMigration, ReadOnlyAdmin)
-admin.site.register(Decision, ReadOnlyAdmin)
-admin.site.register(GateEvaluation, ReadOnlyAdmin)
+for shown in (ServiceMigration, Decision, GateEvaluation, Approval, Waiver, Review, GateLatch):
+    admin.site.register(shown, ReadOnlyAdmin)

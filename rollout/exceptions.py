@@ -27,6 +27,13 @@ class InvalidError(RefusalError):
     code = "invalid"
 
 
+class NotFoundError(RefusalError):
+    """There is nothing of that name or number."""
+
+    status = 404
+    code = "not_found"
+
+
 class ForbiddenError(RefusalError):
     """The actor's role does not allow the action."""
 

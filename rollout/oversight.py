@@ -1,6 +1,7 @@
 """What watches over decisions, read: approvals, waivers, reviews, latched verdicts."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -8,6 +9,8 @@ from django.db.models import QuerySet
 
 from audit.chain import canonical
 from judge.evidence import Evidence
+from judge.verdict import Verdict
+from rollout.exceptions import NotFoundError
 from rollout.lifecycle import Place
 from rollout.models import Approval, GateLatch, Review, ServiceMigration, Waiver
 
@@ -59,6 +62,22 @@ def plan_sha256(migration: ServiceMigration) -> str:
     return hashlib.sha256(canonical(plan)).hexdigest()
 
 
+def get_approval(approval_id: int) -> Approval:
+    """Return one approval or raise the 404 refusal."""
+    found = approvals().filter(pk=approval_id).first()
+    if found is None:
+        raise NotFoundError(f"There is no approval {approval_id}.")
+    return found
+
+
+def get_review(review_id: int) -> Review:
+    """Return one review or raise the 404 refusal."""
+    found = reviews().filter(pk=review_id).first()
+    if found is None:
+        raise NotFoundError(f"There is no review {review_id}.")
+    return found
+
+
 def approvals() -> QuerySet[Approval]:
     """All approvals, newest first."""
     return Approval.objects.select_related("migration")
@@ -104,6 +123,11 @@ def live_waivers(migration: ServiceMigration, *, now: datetime) -> dict[str, Wai
     """Return the waivers in force, by checklist item."""
     rows = migration.waivers.filter(ended_at=None, expires_at__gt=now)
     return {row.item: row for row in rows}
+
+
+def is_waived(gate: str, evidence: Evidence, waived: Mapping[str, Waiver]) -> bool:
+    """Whether a waiver stands in for the gate. What was shown to be bad is never waived."""
+    return gate in waived and evidence.verdict is not Verdict.FAIL
 
 
 def waivers_of(migration: ServiceMigration) -> list[Waiver]:

@@ -1,16 +1,24 @@
 """Readings for pages and REST: a migration as it stands, and what opens the next place."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db.models import QuerySet
 
-from rollout import gates
-from rollout.exceptions import RefusalError
+from rollout import gates, oversight
+from rollout.exceptions import NotFoundError
 from rollout.gates import GateResult
-from rollout.lifecycle import LIVE, Phase, Place, lower_places, next_place
-from rollout.models import Decision, GateEvaluation, ServiceMigration
+from rollout.lifecycle import LIVE, Action, Phase, Place, lower_places, next_place
+from rollout.models import (
+    Approval,
+    Decision,
+    GateEvaluation,
+    GateLatch,
+    Review,
+    ServiceMigration,
+    Waiver,
+)
 from rollout.policy import Policy
 from shadow import queries as shadow
 from shadow.models import MismatchGroup, ProbeResult
@@ -38,6 +46,12 @@ class MigrationView:
     arms: dict[str, ArmTotals]
     accounting: dict[str, dict[str, int]]
     decisions: tuple[Decision, ...]
+    # The open approval of the next move, if there is one; waivers in force by item; what another
+    # person has yet to look at; FAILs of the present builds that stand until they are reset.
+    approval: Approval | None
+    waived: Mapping[str, Waiver]
+    open_reviews: tuple[Review, ...]
+    latched: tuple[GateLatch, ...]
     now: datetime
 
     @property
@@ -57,9 +71,7 @@ def get_migration(slug: str) -> ServiceMigration:
     """Return one migration or raise the 404 refusal."""
     found = migrations().filter(slug=slug).first()
     if found is None:
-        error = RefusalError(f"There is no migration {slug[:60]!r}.", code="not_found")
-        error.status = 404
-        raise error
+        raise NotFoundError(f"There is no migration {slug[:60]!r}.")
     return found
 
 
@@ -70,6 +82,10 @@ def migration_view(slug: str, *, now: datetime) -> MigrationView:
     context = gates.read_context(migration, now=now)
     results = tuple(gates.evaluate_context(context))
     following = next_place(migration.place, policy.weights)
+    approval = oversight.open_approval(migration, _next_action(migration))
+    waived = oversight.live_waivers(migration, now=now)
+    latched = tuple(oversight.open_latches(migration))
+    closed = why_closed(migration, following, results, waived=waived, latched=latched)
     return MigrationView(
         migration=migration,
         policy=policy,
@@ -77,7 +93,7 @@ def migration_view(slug: str, *, now: datetime) -> MigrationView:
         following=following,
         lower=lower_places(migration.place, policy.weights),
         gates=results,
-        why_closed=why_closed(migration, following, results),
+        why_closed=closed or _why_unapproved(migration, following, policy, approval, now),
         convergence=context.convergence,
         observed=context.observed,
         evidence=context.evidence,
@@ -86,12 +102,44 @@ def migration_view(slug: str, *, now: datetime) -> MigrationView:
             split=migration.split.name, since=migration.shadow_since or now
         ),
         decisions=tuple(migration.decisions.select_related("entry")[:8]),
+        approval=approval,
+        waived=waived,
+        open_reviews=tuple(oversight.open_reviews(migration)),
+        latched=latched,
         now=now,
     )
 
 
+def _next_action(migration: ServiceMigration) -> str:
+    ends = migration.phase == Phase.FULL
+    return (Action.DECOMMISSION if ends else Action.PROMOTE).value
+
+
+def _why_unapproved(
+    migration: ServiceMigration,
+    following: Place | None,
+    policy: Policy,
+    approval: Approval | None,
+    now: datetime,
+) -> str:
+    if not policy.approvals_required or following is None or not following.weight:
+        return ""
+    if approval is None:
+        return "Every gate passes. Ask a second person to approve."
+    if oversight.approval_problem(approval, migration, to=following, now=now):
+        return "The approval no longer fits. Ask anew."
+    if approval.state == Approval.State.REQUESTED:
+        return f"Waiting for an answer to {approval.requester}’s request."
+    return ""
+
+
 def why_closed(
-    migration: ServiceMigration, following: Place | None, results: Sequence[GateResult]
+    migration: ServiceMigration,
+    following: Place | None,
+    results: Sequence[GateResult],
+    *,
+    waived: Mapping[str, Waiver],
+    latched: Sequence[GateLatch],
 ) -> str:
     """Return the one line beside a closed Promote, or the empty text when it is open."""
     if migration.phase == Phase.DRAFT:
@@ -100,12 +148,26 @@ def why_closed(
         return f"Nothing follows {migration.place.words()}."
     if migration.held:
         return f"Held by {migration.held_by}: {migration.held_reason} Resume first."
-    closed = [r for r in results if r.blocks]
+    closed = [r for r in results if r.blocks and not oversight.is_waived(r.key, r.evidence, waived)]
     if not closed:
-        return ""
+        return _why_latched(migration, following, results, latched)
     first = closed[0]
     more = f" {len(closed) - 1} more gates wait." if len(closed) > 1 else ""
     return f"Waiting on {first.title.lower()}: {first.evidence.sentence}{more}"
+
+
+def _why_latched(
+    migration: ServiceMigration,
+    following: Place,
+    results: Sequence[GateResult],
+    latched: Sequence[GateLatch],
+) -> str:
+    required = {r.key: r.title for r in results if r.required}
+    there = {migration.place.key, following.key}
+    found = [row for row in latched if row.gate in required and row.place in there]
+    if not found:
+        return ""
+    return f"{required[found[0].gate]} FAILed on these builds; a lead can reset the verdict."
 
 
 def live_migrations() -> list[ServiceMigration]:

@@ -21,7 +21,7 @@ from rollout.exceptions import ConflictError, ForbiddenError, InvalidError
 from rollout.lifecycle import Action, Move
 from rollout.models import Approval, ServiceMigration
 from rollout.policy import Policy
-from rollout.services.decide import Ask, check_text, deciding, legal_move, locked, not_found
+from rollout.services.decide import Ask, check_text, deciding, legal_move, locked
 from rollout.services.states import builds_body
 
 APPROVABLE = (Action.PROMOTE, Action.OVERRIDE, Action.DECOMMISSION)
@@ -98,7 +98,7 @@ def grant_approval(
         _append(
             found, Action.GRANT_APPROVAL, actor, now, answer, {**body, "request_id": request_id}
         )
-    return _fresh(approval_id)
+    return oversight.get_approval(approval_id)
 
 
 def decline_approval(
@@ -113,7 +113,7 @@ def decline_approval(
             )
         _answer(found, State.DECLINED, actor, now, answer)
         _append(found, Action.DECLINE_APPROVAL, actor, now, answer, {"request_id": request_id})
-    return _fresh(approval_id)
+    return oversight.get_approval(approval_id)
 
 
 def withdraw_approval(
@@ -129,7 +129,7 @@ def withdraw_approval(
             )
         Approval.objects.filter(pk=found.pk).update(state=State.WITHDRAWN)
         _append(found, Action.WITHDRAW_APPROVAL, actor, now, reason, {"request_id": request_id})
-    return _fresh(approval_id)
+    return oversight.get_approval(approval_id)
 
 
 @contextmanager
@@ -144,11 +144,11 @@ def _answering(  # who answers what
     """Lock the migration, then yield the approval if it can still be answered."""
     permissions.check(actor, action)
     check_text(text, "reason")
-    slug = _fresh(approval_id).migration.slug
+    slug = oversight.get_approval(approval_id).migration.slug
     _expire(slug, now)
     with transaction.atomic():
         migration = locked(slug)
-        found = _fresh(approval_id)
+        found = oversight.get_approval(approval_id)
         if found.state not in states:
             why = f": {oversight.ENDED[found.ended_because]}" if found.ended_because else ""
             raise ConflictError(
@@ -156,13 +156,6 @@ def _answering(  # who answers what
                 code=found.ended_because or "approval_answered",
             )
         yield found, migration
-
-
-def _fresh(approval_id: int) -> Approval:
-    found = Approval.objects.select_related("migration").filter(pk=approval_id).first()
-    if found is None:
-        raise not_found(f"There is no approval {approval_id}.")
-    return found
 
 
 def _expire(slug: str, now: datetime) -> None:

@@ -17,7 +17,7 @@ from audit import services as ledger
 from audit.chain import Actor
 from audit.models import LedgerEntry
 from rollout import permissions
-from rollout.exceptions import ConflictError, InvalidError, RefusalError, StaleVersionError
+from rollout.exceptions import ConflictError, InvalidError, NotFoundError, StaleVersionError
 from rollout.lifecycle import Action, Move, NotAllowedError, Phase, Place, move, next_place
 from rollout.models import Approval, Decision, GateEvaluation, Review, ServiceMigration
 from rollout.policy import Policy
@@ -261,7 +261,7 @@ def get(slug: str) -> ServiceMigration:
     """Return a migration with its pair and split, or raise the 404 refusal."""
     migration = ServiceMigration.objects.select_related("pair", "split").filter(slug=slug).first()
     if migration is None:
-        raise not_found(f"There is no migration {slug[:60]!r}.")
+        raise NotFoundError(f"There is no migration {slug[:60]!r}.")
     return migration
 
 
@@ -274,15 +274,8 @@ def locked(slug: str) -> ServiceMigration:
         .first()
     )
     if migration is None:
-        raise not_found(f"There is no migration {slug[:60]!r}.")
+        raise NotFoundError(f"There is no migration {slug[:60]!r}.")
     return migration
-
-
-def not_found(detail: str) -> RefusalError:
-    """Build the 404 refusal."""
-    error = RefusalError(detail, code="not_found")
-    error.status = 404
-    return error
 
 
 def _stale(slug: str) -> StaleVersionError:

@@ -13,7 +13,7 @@ from rollout.models import Decision, GateEvaluation, ServiceMigration
 from rollout.policy import CHECKLIST, Policy
 from rollout.services.consent import consent
 from rollout.services.decide import Ask, Grounds, check_text, deciding, legal_move, settle
-from rollout.services.promote import is_waived, verdicts_body
+from rollout.services.promote import verdicts_body
 from rollout.services.record import keep_evaluations
 from shadow.models import ServicePair
 from traffic import queries as traffic_queries
@@ -155,7 +155,10 @@ def _checklist(
     results = [r for r in gates.evaluate(migration, now=now) if r.key in asked]
     waived = oversight.live_waivers(migration, now=now)
     closed = [
-        r for r in results if r.evidence.verdict is not Verdict.PASS and not is_waived(r, waived)
+        r
+        for r in results
+        if r.evidence.verdict is not Verdict.PASS
+        and not oversight.is_waived(r.key, r.evidence, waived)
     ]
     if closed:
         raise _not_complete(closed, migration)

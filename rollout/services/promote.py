@@ -8,7 +8,6 @@ from audit.chain import Actor, utc_text
 from judge.verdict import Verdict
 from rollout import gates, oversight
 from rollout.exceptions import ConflictError, GatesClosedError
-from rollout.gates import GateResult
 from rollout.lifecycle import Action, Move, Place, next_place
 from rollout.models import Decision, GateEvaluation, GateLatch, Review, ServiceMigration, Waiver
 from rollout.policy import Policy
@@ -118,7 +117,11 @@ def _open_gates(
     """Evaluate the gates now, inside the transaction; refuse with those that keep it closed."""
     results = gates.evaluate(migration, now=now)
     waived = oversight.live_waivers(migration, now=now)
-    closed = [r for r in results if r.blocks and r.key not in excused and not is_waived(r, waived)]
+    closed = [
+        r
+        for r in results
+        if r.blocks and r.key not in excused and not oversight.is_waived(r.key, r.evidence, waived)
+    ]
     if closed:
         first = closed[0]
         raise GatesClosedError(
@@ -134,11 +137,6 @@ def _open_gates(
         raise ConflictError("A build changed. Its evidence begins anew.", code="build_changed")
     evaluations = keep_evaluations(migration=migration, results=required, now=now)
     return Grounds(evaluations=evaluations, verdicts=verdicts_body(evaluations, waived))
-
-
-def is_waived(result: GateResult, waived: dict[str, Waiver]) -> bool:
-    """Whether a waiver stands in for the gate. What was shown to be bad is never waived."""
-    return result.key in waived and result.evidence.verdict is not Verdict.FAIL
 
 
 def _refuse_latched(migration: ServiceMigration, to: Place, required: Collection[str]) -> None:

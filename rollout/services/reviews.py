@@ -6,11 +6,11 @@ from django.db import transaction
 
 from audit import services as ledger
 from audit.chain import Actor
-from rollout import permissions
+from rollout import oversight, permissions
 from rollout.exceptions import ConflictError, ForbiddenError
 from rollout.lifecycle import Action
 from rollout.models import Review
-from rollout.services.decide import check_text, locked, not_found
+from rollout.services.decide import check_text, locked
 
 
 def close_review(
@@ -19,10 +19,10 @@ def close_review(
     """Say what the review found; the person who acted cannot."""
     permissions.check(actor, Action.CLOSE_REVIEW)
     text = check_text(text, "text", needed="Say what you found.")
-    slug = _get(review_id).migration.slug
+    slug = oversight.get_review(review_id).migration.slug
     with transaction.atomic():
         locked(slug)
-        found = _get(review_id)
+        found = oversight.get_review(review_id)
         if found.closed_at is not None:
             raise ConflictError(f"{found.closed_by} closed this review.", code="review_closed")
         if found.opened_by == actor.name:
@@ -44,11 +44,4 @@ def close_review(
             },
             now=now,
         )
-    return _get(review_id)
-
-
-def _get(review_id: int) -> Review:
-    found = Review.objects.select_related("migration").filter(pk=review_id).first()
-    if found is None:
-        raise not_found(f"There is no review {review_id}.")
-    return found
+    return oversight.get_review(review_id)
