@@ -18,7 +18,8 @@ MIN_REQUESTS_TO_FREEZE = 200
 class ArmBlocks:
     """One arm's blocks: arrays of shape (B,), int64, in time order, and its latency histograms.
 
-    `slow` holds, per threshold name, the attempts above it. `even` and `odd` are the latencies of
+    `slow` holds, per threshold name, the attempts above it, `warming` those whose latency was left
+    out of both that and the histograms. `even` and `odd` are the latencies of
     sampled requests by the parity of their id: two arms that share no request.
     """
 
@@ -27,10 +28,10 @@ class ArmBlocks:
     errors: np.ndarray
     error_keys: np.ndarray
     slow: Mapping[str, np.ndarray]
+    warming: np.ndarray
     all: Histogram = field(default_factory=dict)
     even: Histogram = field(default_factory=dict)
     odd: Histogram = field(default_factory=dict)
-    warming: int = 0
 
 
 EMPTY = ArmBlocks(
@@ -39,6 +40,7 @@ EMPTY = ArmBlocks(
     errors=np.zeros(0, dtype=np.int64),
     error_keys=np.zeros(0, dtype=np.int64),
     slow={name: np.zeros(0, dtype=np.int64) for name in SLOW_QUANTILES},
+    warming=np.zeros(0, dtype=np.int64),
 )
 
 
@@ -93,7 +95,7 @@ def _arm(rows: Sequence[TrafficBlock]) -> ArmBlocks:
         all=_merged(rows, "all"),
         even=_merged(rows, "even"),
         odd=_merged(rows, "odd"),
-        warming=sum(row.warming for row in rows),
+        warming=summed([row.warming for row in rows]),
     )
 
 
@@ -119,3 +121,34 @@ def slow_thresholds(split: Split, *, until: datetime) -> dict[str, dict[str, int
                 name: int(quantile(legacy.all, tau) or 0) for name, tau in SLOW_QUANTILES.items()
             }
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class Aligned:
+    """Both sides on the same blocks, in time order: requests and bad ones of each, shapes (B,)."""
+
+    n_c: np.ndarray
+    k_c: np.ndarray
+    n_l: np.ndarray
+    k_l: np.ndarray
+
+
+def align(candidate: ArmBlocks, legacy: ArmBlocks, *, bad: str = "errors") -> Aligned:
+    """Put both arms on the union of their blocks; `bad` is "errors" or a slow threshold's name.
+
+    Errors count from the first request, slowness without the candidate's warm-up.
+    """
+    starts = np.union1d(candidate.starts, legacy.starts)
+
+    def placed(arm: ArmBlocks, values: np.ndarray) -> np.ndarray:
+        whole = np.zeros(len(starts), dtype=np.int64)
+        whole[np.searchsorted(starts, arm.starts)] = values
+        return whole
+
+    def counts(arm: ArmBlocks) -> tuple[np.ndarray, np.ndarray]:
+        if bad == "errors":
+            return placed(arm, arm.requests), placed(arm, arm.errors)
+        return placed(arm, arm.requests - arm.warming), placed(arm, arm.slow[bad])
+
+    (n_c, k_c), (n_l, k_l) = counts(candidate), counts(legacy)
+    return Aligned(n_c=n_c, k_c=k_c, n_l=n_l, k_l=k_l)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from judge.verdict import Verdict
+from rollout.gates import live
 from rollout.gates.base import (
     CHECKLIST_GROUP,
     STEP_GROUP,
@@ -94,15 +95,13 @@ GATES: tuple[Gate, ...] = (
             ("load", "Load at 2 × production", "the amplified mirror"),
         )
     ),
-    Gate(
-        "errors", "Errors not worse", STEP_GROUP, "attempts on both sides", _not_measured("errors")
-    ),
+    Gate("errors", "Errors not worse", STEP_GROUP, "attempts on both sides", live.errors),
     Gate(
         "latency_regression",
         "Latency regression",
         STEP_GROUP,
         "slow requests on both sides",
-        _not_measured("latency_regression"),
+        live.latency_regression,
     ),
     Gate("split", "Split as asked", STEP_GROUP, "distinct user keys per side", split),
     Gate("proxies", "Proxies in effect", STEP_GROUP, "acknowledgements of the fleet", proxies),

@@ -13,6 +13,7 @@ from rollout.lifecycle import Place
 from rollout.models import ServiceMigration
 from rollout.policy import Policy
 from shadow.queries import PairEvidence
+from traffic.blocks import SplitBlocks
 from traffic.queries import Convergence, Observed
 
 CHECKLIST_GROUP = "checklist"
@@ -32,6 +33,8 @@ class Context:
     convergence: Convergence
     observed: Observed
     candidate_requests: int
+    # Traffic since every proxy accepted the present place; None before.
+    step_blocks: SplitBlocks | None
     route_names: tuple[str, ...]
     now: datetime
 

@@ -7,6 +7,7 @@ from rollout.models import ServiceMigration
 from rollout.policy import Policy
 from shadow import queries as shadow
 from traffic import queries as traffic
+from traffic.blocks import read_blocks
 from traffic.queries import Convergence, Observed
 
 
@@ -22,6 +23,9 @@ def read_context(migration: ServiceMigration, *, now: datetime) -> Context:
         evidence=shadow.pair_evidence(pair=migration.pair, since=migration.shadow_since),
         convergence=convergence_of(migration, now=now),
         observed=observed_of(migration),
+        step_blocks=read_blocks(split=split, since=migration.accepted_at)
+        if migration.accepted_at
+        else None,
         candidate_requests=totals["candidate"].requests if "candidate" in totals else 0,
         route_names=tuple(
             rule.label for rule in migration.pair.routes.order_by("path") if rule.safe_to_duplicate
