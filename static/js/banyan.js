@@ -35,7 +35,8 @@
     dialog.scrollTop = 0;
   };
   const shut = () => document.querySelectorAll('dialog[open]').forEach((d) => d.close());
-  on('htmx:afterSwap', (e) => {
+  // After settling: htmx focuses [autofocus] itself before, which on a phone would raise the keyboard.
+  on('htmx:afterSettle', (e) => {
     if (e.target.id === 'dialogs') open($('dialog', e.target));
     if (e.target.id === 'notices') { shut(); scrollTo({top: 0}); }
   });

@@ -84,6 +84,9 @@ def test_dialogs_are_accessible_and_close_with_escape(base, browser, size):
         page.keyboard.press(key)
         dialog = page.locator("dialog[open]")
         expect(dialog).to_be_visible()
+        if size and key != "r":
+            expect(dialog.locator(".mt-h")).to_be_focused()
+            assert dialog.bounding_box()["width"] == size["width"]
         assert violations(page) == [], (slug, key)
         page.keyboard.press("Escape")
         expect(page.locator("dialog[open]")).to_have_count(0)
