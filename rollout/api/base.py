@@ -1,8 +1,10 @@
 """What every REST view shares: who acts, what was sent, and one record of each refusal."""
 
-from typing import Any
+from collections.abc import Callable, Collection
+from typing import Any, TypeVar
 
 from django.utils import timezone
+from drf_spectacular.types import OpenApiTypes
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -14,6 +16,16 @@ from rollout.exceptions import ConflictError, ForbiddenError, InvalidError
 from rollout.lifecycle import Action
 from rollout.models import Decision
 from rollout.permissions import Role, check, role_of
+
+DOCUMENT = OpenApiTypes.OBJECT
+T = TypeVar("T")
+
+
+def parsed(serializer: type[Any], request: Request) -> dict[str, Any]:
+    """Return the checked body."""
+    checked = serializer(data=request.data)
+    checked.is_valid(raise_exception=True)
+    return dict(checked.validated_data)
 
 
 class BanyanView(APIView):
@@ -37,30 +49,31 @@ class BanyanView(APIView):
         """Raise ForbiddenError unless the caller's role allows the action."""
         check(self.actor(request), action)
 
+    def attempt(
+        self, request: Request, slug: str, action: Action, call: Callable[..., T], /, **values: Any
+    ) -> T:
+        """Check the role and call the service; a refusal by rule is recorded and raised."""
+        who, now, request_id = self.actor(request), timezone.now(), self.request_id(request)
+        try:
+            self.require(request, action)
+            return call(actor=who, now=now, request_id=request_id, **values)
+        except (ForbiddenError, ConflictError) as exc:
+            services.record_denied(
+                slug=slug, action=action, actor=who, code=exc.code, now=now, request_id=request_id
+            )
+            raise
+
 
 class VerbView(BanyanView):
     """POST of one verb on one migration; refusals are kept in the ledger."""
 
     action: Action
 
-    def decide(self, request: Request, slug: str, call: Any, **values: Any) -> Response:
-        """Check the role, run the verb, answer; a refusal by rule is recorded and raised."""
-        who, now = self.actor(request), timezone.now()
-        try:
-            self.require(request, self.action)
-            made: Decision | None = call(
-                slug=slug, actor=who, now=now, request_id=self.request_id(request), **values
-            )
-        except (ForbiddenError, ConflictError) as exc:
-            services.record_denied(
-                slug=slug,
-                action=self.action,
-                actor=who,
-                code=exc.code,
-                now=now,
-                request_id=self.request_id(request),
-            )
-            raise
+    def decide(
+        self, request: Request, slug: str, call: Callable[..., Decision | None], **values: Any
+    ) -> Response:
+        """Make the decision and answer with it."""
+        made = self.attempt(request, slug, self.action, call, slug=slug, **values)
         if made is None:
             return Response({"action": self.action.value, "changed": False})
         committed = documents.moment(timezone.now())
@@ -107,3 +120,15 @@ def keyset(text: str | None) -> int | None:
     if not text.isascii() or not text.isdigit() or len(text) > 18:  # noqa: PLR2004  # below 2^63
         raise InvalidError("before is the number of an entry.", field="before")
     return int(text)
+
+
+def filters(request: Request, known: Collection[str]) -> dict[str, str]:
+    """Return the query's filters; one that is not known is refused, never ignored."""
+    for name in request.query_params:
+        if name not in known:
+            raise InvalidError(
+                f"There is no filter {name[:60]!r}. Known: {', '.join(known)}.",
+                field=name[:60],
+                code="unknown_filter",
+            )
+    return {name: str(value)[:200] for name, value in request.query_params.items()}

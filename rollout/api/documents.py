@@ -5,7 +5,14 @@ from typing import Any
 
 from audit.models import LedgerEntry
 from judge.histogram import quantile
-from rollout.models import Decision, ServiceMigration
+from rollout.models import (
+    Approval,
+    Decision,
+    GateLatch,
+    Review,
+    ServiceMigration,
+    Waiver,
+)
 from rollout.queries import MigrationView
 from shadow.models import MismatchGroup, MismatchSample, ProbeResult
 from traffic.models import Proxy
@@ -86,6 +93,11 @@ def whole(view: MigrationView) -> dict[str, Any]:
             },
         },
         "gates": [gate.to_dict() for gate in view.gates],
+        "approvals_required": view.policy.approvals_required,
+        "approval": approval(view.approval) if view.approval else None,
+        "waivers": [waiver(row) for row in view.waived.values()],
+        "open_reviews": [review(row) for row in view.open_reviews],
+        "latched": [latch(row) for row in view.latched],
     }
 
 
@@ -191,3 +203,72 @@ def proxy(row: Proxy) -> dict[str, Any]:
 def entry(row: LedgerEntry) -> dict[str, Any]:
     """Return a ledger entry with its hashes."""
     return {"seq": row.seq, "prev": row.prev, "hash": row.hash, "body": row.data}
+
+
+def approval(row: Approval) -> dict[str, Any]:
+    """Return a request for approval and its answer."""
+    return {
+        "id": row.pk,
+        "migration": row.migration.slug,
+        "action": row.action,
+        "version": row.from_version,
+        "to": row.to_place,
+        "terms": row.terms,
+        "plan_sha256": row.plan_sha256,
+        "builds": row.builds,
+        "evidence_sha256": row.evidence_sha256,
+        "requester": row.requester,
+        "reason": row.reason,
+        "requested_at": moment(row.requested_at),
+        "expires_at": moment(row.expires_at),
+        "state": row.state,
+        "approver": row.approver,
+        "answer": row.answer,
+        "answered_at": moment(row.answered_at),
+        "ended_because": row.ended_because,
+    }
+
+
+def waiver(row: Waiver) -> dict[str, Any]:
+    """Return a waiver of one checklist item."""
+    return {
+        "item": row.item,
+        "reason": row.reason,
+        "by": row.by,
+        "since": moment(row.since),
+        "expires_at": moment(row.expires_at),
+        "ended_at": moment(row.ended_at),
+        "ended_by": row.ended_by,
+        "entry": row.entry_id,
+    }
+
+
+def review(row: Review) -> dict[str, Any]:
+    """Return a review, open or closed."""
+    return {
+        "id": row.pk,
+        "migration": row.migration.slug,
+        "cause": row.cause,
+        "entry": row.entry_id,
+        "opened_by": row.opened_by,
+        "opened_at": moment(row.opened_at),
+        "detail": row.detail,
+        "gates": row.gates,
+        "expires_at": moment(row.expires_at),
+        "closed_by": row.closed_by,
+        "closed_at": moment(row.closed_at),
+        "text": row.text,
+    }
+
+
+def latch(row: GateLatch) -> dict[str, Any]:
+    """Return a FAIL that stands until it is reset."""
+    return {
+        "gate": row.gate,
+        "place": row.place,
+        "builds": row.builds,
+        "attempt": row.attempt,
+        "since": moment(row.since),
+        "sentence": row.evidence["sentence"],
+        "evidence_sha256": row.evidence_sha256,
+    }

@@ -103,3 +103,61 @@ class RollBackSerializer(StrictSerializer):
         max_length=MAX_REASON, required=False, allow_blank=True, style={"multiline": True}
     )
     to = StrictIntegerField(min_value=0, max_value=100, required=False)
+
+
+class NeededReasonSerializer(StrictSerializer):
+    """A verb that says why and names the version it read."""
+
+    reason = PlainTextField(max_length=MAX_REASON, style={"multiline": True})
+    version = StrictIntegerField(min_value=0, max_value=2**31 - 1, required=False)
+
+
+class DecommissionSerializer(NeededReasonSerializer):
+    """The last verb is typed out."""
+
+    confirm = PlainTextField(max_length=100)
+
+
+class ResetSerializer(NeededReasonSerializer):
+    """Which gate is judged anew."""
+
+    gate = serializers.SlugField(max_length=40)
+
+
+class ApprovalRequestSerializer(NeededReasonSerializer):
+    """What a second person is asked for; the last three are an override's terms."""
+
+    action = serializers.ChoiceField(choices=["promote", "override", "decommission"])
+    gates = serializers.ListField(
+        child=serializers.SlugField(max_length=40), max_length=20, required=False
+    )
+    incident = PlainTextField(max_length=100, required=False)
+    expires_in_s = StrictIntegerField(min_value=1, max_value=7 * 86_400, required=False)
+
+
+class AnswerSerializer(StrictSerializer):
+    """An answer to a request; declining says why."""
+
+    reason = PlainTextField(
+        max_length=MAX_REASON, required=False, allow_blank=True, style={"multiline": True}
+    )
+
+
+class WaiveSerializer(StrictSerializer):
+    """A checklist item to do without, why, and for how many seconds."""
+
+    item = serializers.SlugField(max_length=40)
+    reason = PlainTextField(max_length=MAX_REASON, style={"multiline": True})
+    expires_in_s = StrictIntegerField(min_value=1, max_value=7 * 86_400)
+
+
+class PolicySerializer(NeededReasonSerializer):
+    """A whole policy, as GET gives it out; its version is counted by Banyan."""
+
+    policy = serializers.DictField()
+
+
+class ReviewSerializer(StrictSerializer):
+    """What the review found."""
+
+    text = PlainTextField(max_length=MAX_REASON, style={"multiline": True})

@@ -2,25 +2,42 @@
 
 from django.urls import path
 
-from rollout.api import views
+from rollout.api import approvals, ledger, oversight, verbs, views
+
+ONE = "migrations/<slug:slug>/"
 
 urlpatterns = [
     path("me/", views.MeView.as_view()),
     path("migrations/", views.MigrationsView.as_view()),
-    path("migrations/<slug:slug>/", views.MigrationView.as_view()),
-    path("migrations/<slug:slug>/gates/", views.GatesView.as_view()),
-    path("migrations/<slug:slug>/mismatches/", views.MismatchesView.as_view()),
-    path("migrations/<slug:slug>/mismatches/<int:cause>/", views.MismatchView.as_view()),
-    path("migrations/<slug:slug>/probes/", views.ProbesView.as_view()),
-    path("migrations/<slug:slug>/decisions/", views.DecisionsView.as_view()),
-    path("migrations/<slug:slug>/start/", views.StartView.as_view()),
-    path("migrations/<slug:slug>/promote/", views.PromoteView.as_view()),
-    path("migrations/<slug:slug>/hold/", views.HoldView.as_view()),
-    path("migrations/<slug:slug>/resume/", views.ResumeView.as_view()),
-    path("migrations/<slug:slug>/rollback/", views.RollBackView.as_view()),
+    path(ONE, views.MigrationView.as_view()),
+    path(f"{ONE}gates/", views.GatesView.as_view()),
+    path(f"{ONE}mismatches/", views.MismatchesView.as_view()),
+    path(f"{ONE}mismatches/<int:cause>/", views.MismatchView.as_view()),
+    path(f"{ONE}probes/", views.ProbesView.as_view()),
+    path(f"{ONE}decisions/", views.DecisionsView.as_view()),
+    path(f"{ONE}start/", verbs.StartView.as_view()),
+    path(f"{ONE}promote/", verbs.PromoteView.as_view()),
+    path(f"{ONE}hold/", verbs.HoldView.as_view()),
+    path(f"{ONE}resume/", verbs.ResumeView.as_view()),
+    path(f"{ONE}rollback/", verbs.RollBackView.as_view()),
+    path(f"{ONE}override/", verbs.OverrideView.as_view()),
+    path(f"{ONE}decommission/", verbs.DecommissionView.as_view()),
+    path(f"{ONE}abandon/", verbs.AbandonView.as_view()),
+    path(f"{ONE}reset/", verbs.ResetView.as_view()),
+    path(f"{ONE}approvals/", approvals.MigrationApprovalsView.as_view()),
+    path(f"{ONE}waivers/", oversight.WaiversView.as_view()),
+    path(f"{ONE}waivers/<slug:item>/end/", oversight.EndWaiverView.as_view()),
+    path(f"{ONE}policy/", oversight.PolicyView.as_view()),
+    path("approvals/", approvals.ApprovalsView.as_view()),
+    path("approvals/<int:approval>/", approvals.ApprovalView.as_view()),
+    path("approvals/<int:approval>/grant/", approvals.GrantView.as_view()),
+    path("approvals/<int:approval>/decline/", approvals.DeclineView.as_view()),
+    path("approvals/<int:approval>/withdraw/", approvals.WithdrawView.as_view()),
+    path("reviews/", oversight.ReviewsView.as_view()),
+    path("reviews/<int:review>/close/", oversight.CloseReviewView.as_view()),
     path("proxies/", views.ProxiesView.as_view()),
-    path("audit/", views.AuditView.as_view()),
-    path("audit/export/", views.AuditExportView.as_view()),
-    path("audit/verify/", views.AuditVerifyView.as_view()),
-    path("audit/<int:seq>/", views.AuditEntryView.as_view()),
+    path("audit/", ledger.AuditView.as_view()),
+    path("audit/export/", ledger.AuditExportView.as_view()),
+    path("audit/verify/", ledger.AuditVerifyView.as_view()),
+    path("audit/<int:seq>/", ledger.AuditEntryView.as_view()),
 ]

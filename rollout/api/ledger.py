@@ -1,0 +1,93 @@
+"""REST: the ledger, read, verified and exported."""
+
+from django.http import StreamingHttpResponse
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from audit import queries as ledger
+from audit.models import LedgerEntry
+from rollout.api import documents
+from rollout.api.base import DOCUMENT, BanyanView, keyset, page_size
+from rollout.exceptions import NotFoundError
+
+
+class AuditView(BanyanView):
+    """The ledger, newest first."""
+
+    @extend_schema(
+        operation_id="list_audit",
+        responses=DOCUMENT,
+        parameters=[
+            OpenApiParameter("before", OpenApiTypes.INT64),
+            OpenApiParameter("limit", OpenApiTypes.INT),
+            OpenApiParameter("migration", OpenApiTypes.STR),
+            OpenApiParameter("action", OpenApiTypes.STR),
+            OpenApiParameter("actor", OpenApiTypes.STR),
+            OpenApiParameter("q", OpenApiTypes.STR),
+        ],
+    )
+    def get(self, request: Request) -> Response:
+        """Return entries below `before`, `limit` at a time."""
+        asked = request.query_params
+        page = ledger.list_entries(
+            filters=ledger.Filters(
+                actor=asked.get("actor", "")[:200],
+                action=asked.get("action", "")[:100],
+                subject=asked.get("migration", "")[:200],
+                text=asked.get("q", "")[:200],
+            ),
+            before=keyset(asked.get("before")),
+            size=page_size(asked.get("limit")),
+        )
+        return Response(
+            {"entries": [documents.entry(row) for row in page.entries], "before": page.before}
+        )
+
+
+class AuditEntryView(BanyanView):
+    """One ledger entry."""
+
+    @extend_schema(operation_id="get_audit_entry", responses=DOCUMENT)
+    def get(self, request: Request, seq: int) -> Response:
+        """Return the entry with its hashes."""
+        try:
+            return Response(documents.entry(ledger.get(seq)))
+        except (LedgerEntry.DoesNotExist, OverflowError) as exc:
+            raise NotFoundError(f"There is no entry {str(seq)[:20]}.") from exc
+
+
+class AuditVerifyView(BanyanView):
+    """Verification of the whole ledger."""
+
+    @extend_schema(operation_id="verify_audit", responses=DOCUMENT)
+    def get(self, request: Request) -> Response:
+        """Check hashes, order, columns, head and the rules of the moves."""
+        report = ledger.verify()
+        return Response(
+            {
+                "entries": report.entries,
+                "verified": report.verified,
+                "first_bad_seq": report.first_bad_seq,
+                "kind": report.kind,
+                "text": report.text,
+                "head": {"seq": report.head.seq, "hash": report.head.hash},
+                "moves": report.moves,
+                "seconds": round(report.seconds, 3),
+                "unguarded": list(report.unguarded),
+            }
+        )
+
+
+class AuditExportView(BanyanView):
+    """The ledger as lines for the stand-alone verifier."""
+
+    @extend_schema(operation_id="export_audit", responses={(200, "application/x-ndjson"): str})
+    def get(self, request: Request) -> StreamingHttpResponse:
+        """Stream the export that `verify_audit.py` reads."""
+        return StreamingHttpResponse(
+            (f"{line}\n" if not line.endswith("\n") else line for line in ledger.export_lines()),
+            content_type="application/x-ndjson",
+            headers={"Content-Disposition": 'attachment; filename="banyan-ledger.jsonl"'},
+        )
