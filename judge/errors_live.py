@@ -38,7 +38,7 @@ def judge_errors_live(  # noqa: PLR0913 - what a live gate knows
     problem = (
         wrong_window(elapsed_s)
         or gate.wrong_deff(deff)
-        or gate.wrong_number("distinct keys", error_keys or 0, least=0)
+        or gate.wrong_keys(error_keys)
         or gate.wrong_number("planned blocks", planned_blocks, least=1)
         or arms.problem()
     )

@@ -116,6 +116,11 @@ def wrong_number(name: str, value: float, *, least: int) -> str:
     return "" if good else f"{value!r} {name}"
 
 
+def wrong_keys(keys: int | None) -> str:
+    """Return why a number of distinct user keys cannot be right, "" if it can, or is unknown."""
+    return "" if keys is None else wrong_number("distinct keys", keys, least=0)
+
+
 def check_policy(
     policy: Any, *, positive: Sequence[str] = (), at_least_one: Sequence[str] = ()
 ) -> None:

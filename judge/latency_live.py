@@ -44,7 +44,7 @@ def judge_latency_live(  # noqa: PLR0913 - what a live gate knows
         wrong_window(elapsed_s)
         or gate.wrong_number("planned blocks", planned_blocks, least=1)
         or next(filter(None, map(gate.wrong_deff, deff.values())), "")
-        or next(filter(None, (_wrong_keys(keys, name) for name in keys)), "")
+        or next(filter(None, map(gate.wrong_keys, keys.values())), "")
         or next(filter(None, (_problem(slow, name) for name in policy.rho)), "")
     )
     if problem:
@@ -69,10 +69,6 @@ def judge_latency_live(  # noqa: PLR0913 - what a live gate knows
         for name in policy.rho
     ]
     return _evidence(thresholds, float(elapsed_s), policy)
-
-
-def _wrong_keys(keys: Mapping[str, int], name: str) -> str:
-    return gate.wrong_number("distinct keys", keys[name], least=0)
 
 
 def _problem(slow: Mapping[str, ArmBlocks], name: str) -> str:
@@ -122,7 +118,7 @@ def _evidence(thresholds: list[Threshold], elapsed_s: float, policy: LatencyLive
         **gate.lacking(lacks),
         assumption="independent",
         alpha=policy.alpha_pass,
-        sentence="; ".join([*(part.sentence for part in parts), *minimums.window_text()]),
+        sentence="; ".join([*facts_of.sentence(thresholds), *minimums.window_text()]),
         reasons=facts_of.reasons(thresholds, verdict, lacks),
         parts=parts,
     )

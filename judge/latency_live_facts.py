@@ -168,6 +168,26 @@ def _sentence(
     return ", ".join([seen, *bound, f"limit {words.times(threshold.rho)}", progress])
 
 
+def sentence(thresholds: Sequence[Threshold]) -> list[str]:
+    """Return how the thresholds compare, in short."""
+    if not all(threshold.totals[0] and threshold.totals[2] for threshold in thresholds):
+        return ["no requests of both sides yet"]
+    weakest = min(thresholds, key=lambda threshold: threshold.log_e)
+    seen = (_times_of(threshold) for threshold in thresholds)
+    n_c, _, n_l, _ = weakest.totals
+    return [
+        f"slow attempts, legacy's are 1: {', '.join(seen)}",
+        f"n = {words.count(n_c)} and {words.count(n_l)} of legacy",
+        f"{gate.evidence_text(weakest.log_e, weakest.log_needed)} ({weakest.name})",
+    ]
+
+
+def _times_of(threshold: Threshold) -> str:
+    ratio = live.ratio(threshold.arms)
+    seen = "no ratio yet" if ratio is None else words.times(ratio)
+    return f"{threshold.name} {seen} (limit {threshold.rho:g})"
+
+
 def reasons(
     thresholds: Sequence[Threshold], verdict: Verdict, lacks: Sequence[Lack]
 ) -> tuple[str, ...]:

@@ -1,0 +1,296 @@
+"""The live gates at 100 %, where legacy serves nobody and cannot be compared with at the same time.
+
+Two things take its place: legacy's rate of bad requests, frozen from the last step with traffic,
+against which the candidate's blocks are tested; and pairs in the reverse direction, requests that
+the candidate answered and legacy got as a copy. Either may FAIL, only pairs can PASS.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from judge import gate, words
+from judge.blocks import block_log_e_above
+from judge.counts import CountsLike, series_problem
+from judge.evidence import Evidence, Part
+from judge.gate import Lack, Minimums
+from judge.numerics import smallest_factor
+from judge.paired import paired_log_e, paired_lower, paired_upper
+from judge.pairs import PairCounts, PairTotals
+from judge.rates import MAX_N, log_needed, rate_upper
+from judge.verdict import Verdict
+
+# The frozen rate is an upper bound at this level; a rate of nothing is not to be tested against.
+FROZEN_ALPHA = 0.01
+LOWEST_RATE = 1e-6
+# The block test and the reverse pairs share the alpha of FAIL.
+DETECTORS = 2
+FORECAST_STEPS = 24
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class FullCounts:
+    """What is known of one kind of bad request at 100 %.
+
+    `n_b`, `k_b`: the candidate's requests and bad ones per block. `frozen_n`, `frozen_k`: legacy's
+    in the last step with traffic. `pairs`: the reverse direction, `n_plus` bad on the candidate
+    only.
+    """
+
+    n_b: CountsLike = ()
+    k_b: CountsLike = ()
+    frozen_n: int = 0
+    frozen_k: int = 0
+    pairs: PairCounts = PairCounts()  # noqa: RUF009 - frozen
+
+    def problem(self) -> str:
+        """Return why they cannot be right, "" if they can."""
+        name, bad = "requests of the candidate", "bad requests of the candidate"
+        return (
+            gate.wrong_number("requests of legacy", self.frozen_n, least=0)
+            or gate.wrong_number("bad requests of legacy", self.frozen_k, least=0)
+            or ("more bad requests than requests" if self.frozen_k > self.frozen_n else "")
+            or (f"{self.frozen_n} requests of legacy" if self.frozen_n > MAX_N else "")
+            or series_problem({name: self.n_b, bad: self.k_b}, within=[(bad, name)])
+            or self.pairs.problem()
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FullRule:
+    """How bad requests are judged at 100 %: `delta` above legacy's share, `rho` times its rate."""
+
+    name: str
+    what: str
+    rho: float
+    delta: float
+    alpha_pass: float
+    alpha_fail: float
+    events: int
+    keys: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FullFacts:
+    """What the counts say; verdict, forecast and words follow from them alone."""
+
+    rule: FullRule
+    keys: int | None
+    deff: float
+    n: int
+    k: int
+    limit: float
+    live_log_e: float
+    pairs: PairTotals
+    log_e: float
+    pairs_fail_log_e: float
+
+    @property
+    def log_needed(self) -> float:
+        return log_needed(self.rule.alpha_pass)
+
+    @property
+    def fail_needed(self) -> float:
+        return log_needed(self.rule.alpha_fail / DETECTORS)
+
+    @property
+    def live_failed(self) -> bool:
+        """Whether the candidate's own blocks suffice for FAIL."""
+        keys = self.rule.keys if self.keys is None else self.keys
+        enough = self.k >= self.rule.events and keys >= self.rule.keys
+        return enough and self.live_log_e >= self.fail_needed
+
+    @property
+    def pairs_failed(self) -> bool:
+        """Whether the pairs suffice for FAIL."""
+        enough = self.pairs.plus >= self.rule.events
+        return enough and self.pairs_fail_log_e >= self.fail_needed
+
+    @property
+    def failed(self) -> bool:
+        return self.live_failed or self.pairs_failed
+
+    @property
+    def verdict(self) -> Verdict:
+        if self.failed:
+            return Verdict.FAIL
+        return Verdict.PASS if self.log_e >= self.log_needed else Verdict.INCONCLUSIVE
+
+    def factor(self, *, best: bool) -> float | None:
+        """Return how many times the present pairs PASS takes."""
+        if self.pairs.n == 0:
+            return None
+        plus, zero, minus = (
+            x / self.deff for x in (self.pairs.plus, self.pairs.zero, self.pairs.minus)
+        )
+
+        def enough(f: float) -> bool:
+            more = plus if best or f == 1 else f * (plus + 0.5 / self.deff)
+            return paired_log_e(more, f * zero, f * minus, self.rule.delta) >= self.log_needed
+
+        return smallest_factor(enough, FORECAST_STEPS)
+
+
+def gather(counts: FullCounts, rule: FullRule, *, keys: int | None, deff: float) -> FullFacts:
+    """Return the facts of believable counts."""
+    n_b = np.asarray(counts.n_b, dtype=np.int64)
+    k_b = np.asarray(counts.k_b, dtype=np.int64)
+    pairs = counts.pairs.totals()
+    frozen = rate_upper(counts.frozen_n / deff, counts.frozen_k / deff, FROZEN_ALPHA)
+    limit = min(max(rule.rho * frozen, LOWEST_RATE), 1.0)
+    return FullFacts(
+        rule=rule,
+        keys=keys,
+        deff=deff,
+        n=int(n_b.sum()),
+        k=int(k_b.sum()),
+        limit=limit,
+        live_log_e=block_log_e_above(n_b, k_b, limit),
+        pairs=pairs,
+        log_e=pairs.better_log_e(rule.delta, deff),
+        pairs_fail_log_e=pairs.worse_log_e(rule.delta, deff),
+    )
+
+
+def unshown(found: Sequence[FullFacts]) -> list[Lack]:
+    """Return the pairs that the evidence still takes, none of them bad on the candidate only."""
+    behind = [facts for facts in found if facts.log_e < facts.log_needed]
+    if not behind:
+        return []
+    missing = [_clean_pairs(facts) for facts in behind]
+    known = [count for count in missing if count is not None]
+    names = ", ".join(facts.rule.what for facts in behind)
+    if len(known) < len(missing):
+        short = max(facts.log_needed - facts.log_e for facts in behind)
+        return [Lack("evidence", short, f"evidence that the candidate has fewer {names}")]
+    text = f"{words.count(max(known))} more reverse pairs without {names}"
+    return [Lack("pairs_not_bad", max(known), text)]
+
+
+def _clean_pairs(facts: FullFacts) -> int | None:
+    pairs, deff = facts.pairs, facts.deff
+    return gate.fewest(
+        lambda m: (
+            paired_log_e(
+                pairs.plus / deff, (pairs.zero + m) / deff, pairs.minus / deff, facts.rule.delta
+            )
+            >= facts.log_needed
+        )
+    )
+
+
+def live_part(facts: FullFacts) -> Part:
+    """Return the part about the candidate's own blocks against legacy's frozen rate."""
+    share = facts.k / facts.n if facts.n else None
+    seen = "no requests yet" if share is None else f"{words.percent(share)} {facts.rule.what}"
+    return Part(
+        name=f"{facts.rule.name}_live",
+        verdict=Verdict.FAIL if facts.live_failed else Verdict.INCONCLUSIVE,
+        sentence=f"{seen}, over {words.percent(facts.limit)} fails (legacy's before, with reserve)",
+        value_candidate=share,
+        limit=facts.limit,
+        fail_log_e=facts.live_log_e,
+        fail_log_needed=facts.fail_needed,
+        required=False,
+    )
+
+
+def pairs_part(facts: FullFacts) -> Part:
+    """Return the part about the pairs in the reverse direction."""
+    rule, pairs, deff = facts.rule, facts.pairs, facts.deff
+    scaled = pairs.plus / deff, pairs.zero / deff, pairs.minus / deff
+    lower = paired_lower(*scaled, rule.alpha_fail / DETECTORS) if pairs.n else None
+    upper = paired_upper(*scaled, rule.alpha_pass) if pairs.n else None
+    verdict = Verdict.PASS if facts.log_e >= facts.log_needed else Verdict.INCONCLUSIVE
+    return Part(
+        name=f"{rule.name}_pairs",
+        verdict=Verdict.FAIL if facts.pairs_failed else verdict,
+        sentence=_pairs_text(facts, lower, upper),
+        value_legacy=pairs.legacy,
+        value_candidate=pairs.candidate,
+        lower=lower,
+        upper=upper,
+        limit=rule.delta,
+        log_e=facts.log_e,
+        log_needed=facts.log_needed,
+        fail_log_e=facts.pairs_fail_log_e,
+        fail_log_needed=facts.fail_needed,
+    )
+
+
+def _pairs_text(facts: FullFacts, lower: float | None, upper: float | None) -> str:
+    if lower is None or upper is None:
+        return f"no reverse pairs yet for {facts.rule.what}"
+    bound = (
+        f"at least {words.points(lower, 'down')}"
+        if facts.pairs_failed
+        else f"at most {words.points(upper, 'up')}"
+    )
+    return (
+        f"{words.count(facts.pairs.n)} reverse pairs: {bound} {facts.rule.what} against legacy, "
+        f"limit {words.points(facts.rule.delta)}, "
+        f"{gate.evidence_text(facts.log_e, facts.log_needed)}"
+    )
+
+
+def reasons(found: Sequence[FullFacts], verdict: Verdict, lacks: Sequence[Lack]) -> tuple[str, ...]:
+    """Return why the verdict is what it is, most important first."""
+    why = []
+    for facts in found:
+        if facts.live_failed:
+            why.append(
+                f"shown to have over {words.percent(facts.limit)} {facts.rule.what}, "
+                f"{words.times(facts.rule.rho)} legacy's rate of before"
+            )
+        if facts.pairs_failed:
+            limit = words.points(facts.rule.delta).lstrip("+")
+            why.append(f"shown in pairs to have {limit} more {facts.rule.what} than legacy")
+    if verdict is Verdict.PASS:
+        why.append("shown in pairs to be no worse than legacy, within the limits")
+    if any(facts.limit == 1 for facts in found):
+        why.append("legacy's rate of before is not known")
+    return (*why, *(f"needs {lack.text}" for lack in lacks))
+
+
+def evidence(
+    found: Sequence[FullFacts], minimums: Minimums, *, rule: str, version: str
+) -> Evidence:
+    """Return the evidence of all kinds of bad requests together: the weakest one decides."""
+    weakest = min(found, key=lambda facts: facts.log_e / facts.log_needed)
+    failing = [facts for facts in found if facts.failed]
+    shown = failing[0] if failing else weakest
+    lacks = [] if failing else [*unshown(found), *minimums.lacks()]
+    verdict = gate.verdict_of(lacks, failed=bool(failing))
+    parts = tuple(part(facts) for facts in found for part in (live_part, pairs_part))
+    bounds = next(part for part in parts if part.name == f"{shown.rule.name}_pairs")
+    forecasts = [
+        None if failing else minimums.forecast(*(facts.factor(best=best) for facts in found))
+        for best in (False, True)
+    ]
+    return Evidence(
+        rule=rule,
+        rule_version=version,
+        verdict=verdict,
+        value=shown.pairs.difference,
+        lower=bounds.lower,
+        upper=bounds.upper,
+        limit=shown.rule.delta,
+        n=shown.pairs.n,
+        k=shown.pairs.plus,
+        log_e=weakest.log_e,
+        log_needed=weakest.log_needed,
+        fail_log_e=max(max(facts.live_log_e, facts.pairs_fail_log_e) for facts in found),
+        fail_log_needed=shown.fail_needed,
+        progress=gate.progress(weakest.log_e, weakest.log_needed),
+        eta_s=forecasts[0],
+        eta_best_s=forecasts[1],
+        window_s=minimums.elapsed_s,
+        window_needed_s=minimums.window_s,
+        **gate.lacking(lacks),
+        assumption="independent",
+        alpha=shown.rule.alpha_pass,
+        sentence="; ".join([*(part.sentence for part in parts), *minimums.window_text()]),
+        reasons=reasons(found, verdict, lacks),
+        parts=parts,
+    )

@@ -1,0 +1,278 @@
+"""What the histograms of both sides say about each percentile, in numbers and in words."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from judge import gate, histogram, words
+from judge.arrays import Floats
+from judge.evidence import Part
+from judge.gate import Lack
+from judge.histogram import BUCKETS, OVERFLOW, TABLE, Histogram
+from judge.quantiles import forecast_factor, quantile_better_log_e, quantile_ranks
+from judge.rates import MAX_N
+from judge.verdict import Verdict
+
+TAUS = (0.5, 0.9, 0.95, 0.99, 0.999)
+# As close to 1 as the numbers of the tests go.
+_HIGHEST_TAU = 0.99999
+
+
+@dataclass(frozen=True, slots=True)
+class LatencyPolicy:
+    """The numbers of the gate; a wrong one raises ValueError.
+
+    `margin` is how many buckets (about per cent) faster the candidate must be; a negative one
+    tolerates. `max_rejected` is the share of latencies that were no durations.
+    """
+
+    taus: Sequence[float] = TAUS
+    margin: int = 0
+    alpha_pass: float = 0.01
+    alpha_fail: float = 0.01
+    min_window_s: float = 0.0
+    min_samples: int = 1000
+    max_rejected: float = 0.001
+
+    def __post_init__(self) -> None:
+        gate.check_policy(self, at_least_one=("min_samples",))
+        if not self.taus or not all(0 < tau <= _HIGHEST_TAU for tau in self.taus):
+            raise ValueError(f"taus must be shares up to {_HIGHEST_TAU}: {self.taus!r}")
+        if not abs(self.margin) < BUCKETS:
+            raise ValueError(f"margin must be a number of buckets: {self.margin!r}")
+        if not 0 <= self.max_rejected < 1:
+            raise ValueError(f"max_rejected must be a share below 1: {self.max_rejected!r}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Latencies:
+    """The latencies of one side, by the parity of a hash of the request's id.
+
+    Sparse histograms, bucket -> count. `rejected` were negative or no number; `warming` were left
+    out because the instance had just started.
+    """
+
+    even: Mapping[int, int] = field(default_factory=dict)
+    odd: Mapping[int, int] = field(default_factory=dict)
+    rejected: int = 0
+    warming: int = 0
+    table: str = TABLE
+
+    def problem(self, max_rejected: float) -> str:
+        """Return why they cannot be right, "" if they can."""
+        if self.table != TABLE:
+            return f"a histogram of edge table {self.table!r}, not {TABLE!r}"
+        counts = [*self.even.values(), *self.odd.values(), self.rejected, self.warming]
+        if any(type(count) is not int or count < 0 for count in counts):
+            return "a count of latencies that is none"
+        if any(type(b) is not int or not 0 <= b < BUCKETS for b in (*self.even, *self.odd)):
+            return "latencies in a bucket that does not exist"
+        n = sum(counts)
+        if n > MAX_N:
+            return f"more than {words.count(MAX_N)} latencies"
+        if self.rejected > max_rejected * n:
+            return f"{words.count(self.rejected)} of {words.count(n)} latencies are no durations"
+        return ""
+
+    def both(self) -> Histogram:
+        """Return all latencies, for display."""
+        return histogram.merge([self.even, self.odd])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Percentile:
+    """What both sides say about one percentile; the quantiles are upper edges in microseconds.
+
+    `bounds` enclose the ratio of the true quantiles, candidate to legacy.
+    """
+
+    tau: float
+    required: bool
+    legacy_us: int
+    candidate_us: int
+    bounds: tuple[float | None, float | None]
+    log_e: float
+    log_needed: float
+    fail_log_e: float
+    fail_needed: float
+    factor: float | None
+
+    @property
+    def name(self) -> str:
+        """As people say it: p50, p99.9."""
+        return f"p{100 * self.tau:.6g}"
+
+    @property
+    def ratio(self) -> float:
+        """The candidate's quantile as a multiple of legacy's."""
+        return self.candidate_us / self.legacy_us
+
+    @property
+    def failed(self) -> bool:
+        return self.fail_log_e >= self.fail_needed
+
+    @property
+    def verdict(self) -> Verdict:
+        if self.failed:
+            return Verdict.FAIL
+        return Verdict.PASS if self.log_e >= self.log_needed else Verdict.INCONCLUSIVE
+
+
+def percentile(  # noqa: PLR0913 - one percentile's share of the gate's input
+    tau: float,
+    legacy: Latencies,
+    candidate: Latencies,
+    *,
+    policy: LatencyPolicy,
+    required: bool,
+    deff: float,
+    log_needed: float,
+    fail_needed: float,
+) -> Percentile:
+    """Compare one percentile: legacy's even requests with the candidate's odd ones.
+
+    Both got the same requests, and one that is slow is slow on both: no request may count on both.
+    """
+    leg, cand = histogram.dense(legacy.even) / deff, histogram.dense(candidate.odd) / deff
+    log_e = quantile_better_log_e(cand, leg, tau, policy.margin)
+    shown_leg, shown_cand = legacy.both(), candidate.both()
+    return Percentile(
+        tau=tau,
+        required=required,
+        legacy_us=histogram.quantile(shown_leg, tau) or 0,
+        candidate_us=histogram.quantile(shown_cand, tau) or 0,
+        bounds=_ratio_bounds(shown_leg, shown_cand, tau, policy.alpha_pass),
+        log_e=log_e,
+        log_needed=log_needed,
+        # Slower by more than what is tolerated; being asked to be faster is no reason to FAIL.
+        fail_log_e=quantile_better_log_e(leg, cand, tau, max(0, -policy.margin)),
+        fail_needed=fail_needed,
+        factor=1.0 if log_e >= log_needed else _factor(cand, leg, tau, policy, log_needed),
+    )
+
+
+def _factor(
+    cand: Floats, leg: Floats, tau: float, policy: LatencyPolicy, log_needed: float
+) -> float | None:
+    return forecast_factor(cand, leg, tau, policy.margin, log_needed)
+
+
+def quantile_interval(
+    counts: Mapping[int, int], tau: float, alpha: float
+) -> tuple[int | None, int | None]:
+    """Return microseconds that enclose the true tau-quantile with confidence 1 - alpha.
+
+    At every moment; None where a side is not bounded yet, or lies in the overflow.
+    """
+    n = histogram.total(counts)
+    if n == 0:
+        return None, None
+    low, high = quantile_ranks(n, tau, alpha)
+    edges = histogram.edges()
+    lower = upper = None
+    if low >= 0:
+        bucket = _bucket_of(counts, low + 1)
+        lower = int(edges[bucket - 1]) if bucket else 0
+    if high <= n:
+        bucket = _bucket_of(counts, high)
+        upper = int(edges[bucket]) if bucket < OVERFLOW else None
+    return lower, upper
+
+
+def _bucket_of(counts: Mapping[int, int], rank: int) -> int:
+    """Return the bucket of the rank-th smallest, from 1."""
+    buckets = sorted(counts)
+    reached = np.cumsum([counts[bucket] for bucket in buckets])
+    return buckets[int(np.searchsorted(reached, rank))]
+
+
+def _ratio_bounds(
+    legacy: Mapping[int, int], candidate: Mapping[int, int], tau: float, alpha: float
+) -> tuple[float | None, float | None]:
+    leg_low, leg_high = quantile_interval(legacy, tau, alpha / 2)
+    cand_low, cand_high = quantile_interval(candidate, tau, alpha / 2)
+    return (
+        None if cand_low is None or not leg_high else cand_low / leg_high,
+        None if cand_high is None or not leg_low else cand_high / leg_low,
+    )
+
+
+def part(found: Percentile, margin: int) -> Part:
+    """Return the part of the evidence about one percentile."""
+    lower, upper = found.bounds
+    between = (
+        f", between {words.times(lower, 'down')} and {words.times(upper, 'up')}"
+        if lower is not None and upper is not None
+        else ""
+    )
+    asked = "" if found.required else ", not required yet"
+    return Part(
+        name=found.name,
+        verdict=found.verdict,
+        sentence=f"{found.name} {words.microseconds(found.legacy_us)} -> "
+        f"{words.microseconds(found.candidate_us)} ({words.times(found.ratio)}{between}), "
+        f"{gate.evidence_text(found.log_e, found.log_needed)}{asked}",
+        value_legacy=float(found.legacy_us),
+        value_candidate=float(found.candidate_us),
+        lower=lower,
+        upper=upper,
+        limit=limit(margin),
+        log_e=found.log_e,
+        log_needed=found.log_needed,
+        fail_log_e=found.fail_log_e,
+        fail_log_needed=found.fail_needed,
+        required=found.required,
+    )
+
+
+def sentence(found: Sequence[Percentile], n: tuple[int, int]) -> list[str]:
+    """Return what the percentiles show, in short."""
+    asked = [p for p in found if p.required]
+    if not asked:
+        return ["no latencies of both sides yet"]
+    weakest = min(asked, key=lambda p: p.log_e)
+    seen = (
+        f"{p.name} {words.percent(p.ratio)}{'' if p.required else ' (not required yet)'}"
+        for p in found
+    )
+    return [
+        f"latency, legacy's is 100 %: {', '.join(seen)}",
+        f"n = {words.count(n[0])} and {words.count(n[1])} of legacy",
+        f"{gate.evidence_text(weakest.log_e, weakest.log_needed)} ({weakest.name})",
+    ]
+
+
+def limit(margin: int) -> float:
+    """Return what the ratio of the quantiles must stay below, about: buckets are one per cent."""
+    return float(1.01**-margin)
+
+
+def unshown(found: Sequence[Percentile], n: int) -> list[Lack]:
+    """Return the requests that the required percentiles still take at this rate."""
+    behind = [p for p in found if p.required and p.log_e < p.log_needed]
+    if not behind:
+        return []
+    names = ", ".join(p.name for p in behind)
+    factors = [p.factor for p in behind if p.factor is not None]
+    if len(factors) < len(behind):
+        missing = max(p.log_needed - p.log_e for p in behind)
+        return [Lack("evidence", missing, f"evidence that {names} is faster than legacy's")]
+    requests = math.ceil(n * (max(factors) - 1))
+    text = f"about {words.count(requests)} more requests to show that {names} is faster"
+    return [Lack("requests", requests, text)]
+
+
+def reasons(
+    found: Sequence[Percentile], verdict: Verdict, lacks: Iterable[Lack], warming: int
+) -> tuple[str, ...]:
+    """Return why the verdict is what it is, most important first."""
+    slower = [p.name for p in found if p.failed]
+    why = [f"shown to be slower than legacy at {', '.join(slower)}"] if slower else []
+    if verdict is Verdict.PASS:
+        why.append(f"shown to be faster at {', '.join(p.name for p in found if p.required)}")
+    why += [f"needs {lack.text}" for lack in lacks]
+    if warming:
+        why.append(f"{words.count(warming)} latencies of instances that had just started left out")
+    return tuple(why)
