@@ -652,20 +652,25 @@ class Coverage:
         body = read_object(link.body) or {}
         if body.get("action") != ROTATE_ACTION:
             return
+        old, lost = self.in_force[-1] if self.in_force else None, body.get("lost") is True
         try:
             new = read_key(str(body.get("new")))
         except UnreadableError as error:
             self.finding = Finding(BAD_SIGNATURE, link.seq, str(error))
             return
-        if body.get("lost") is True and new not in self.trusted and self.verify:
-            text = (
-                f"its key {new.id} follows a lost one; pass it as --key when you know it is right"
-            )
+        if text := self._misplaced(new, old, body, lost=lost):
             self.finding = Finding(BAD_SIGNATURE, link.seq, text)
-            return
-        lost = body.get("lost") is True
-        self.handing_over = None if lost or not self.in_force else self.in_force[-1]
+        self.handing_over = None if lost else old
         self.in_force.append(new)
+
+    def _misplaced(self, new: Key, old: Key | None, body: Mapping[str, Any], *, lost: bool) -> str:
+        if not self.verify:
+            return ""
+        if old and body.get("old") != str(old):
+            return f"it changes another key than {old.id}, which is in force"
+        if lost and new not in self.trusted:
+            return f"its key {new.id} follows a lost one; pass it as --key if you know it is right"
+        return ""
 
     def _judge(self, checkpoint: Checkpoint, link: Link) -> None:
         since = self.covered + 1
