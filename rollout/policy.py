@@ -214,7 +214,7 @@ GUIDE = Policy(
 )
 
 # The gates that exist and that a demonstration feeds within minutes.
-DEMO_GATES = tuple(GateRule(key) for key in ("discrepancy", *STEP_GATES))
+DEMO_GATES = tuple(GateRule(key) for key in ("discrepancy", *LIVE_GATES, *STEP_GATES))
 
 DEMO = replace(
     GUIDE,

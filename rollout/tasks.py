@@ -1,25 +1,55 @@
 """What Celery does for the product: see whether a place is in effect, and judge its gates."""
 
+from datetime import datetime
+
 from celery import shared_task
 from django.utils import timezone
 
 from judge.split import split_check
+from judge.verdict import Verdict
 from rollout import gates, queries, services
 from rollout.models import ServiceMigration
+
+# A FAIL of these is about users, or about what users would get: Banyan acts on it by policy.
+ACTING = frozenset({"discrepancy", "errors", "latency_regression"})
+LIVE = frozenset({"errors", "latency_regression", "split"})
 
 
 @shared_task(name="rollout.tasks.evaluate_gates")
 def evaluate_gates() -> int:
-    """Converge and evaluate every live migration; idempotent, so a second worker does no harm."""
+    """Watch every live migration; idempotent, so a second worker does no harm."""
     live = queries.live_migrations()
     for migration in live:
-        converge(migration)
-        now = timezone.now()
-        migration.refresh_from_db()
-        services.keep_evaluations(
-            migration=migration, results=gates.evaluate(migration, now=now), now=now
-        )
+        watch(migration)
     return len(live)
+
+
+def watch(migration: ServiceMigration) -> None:
+    """Notice a new build, converge, judge the gates, and act on what failed."""
+    services.notice_build(migration, now=timezone.now())
+    converge(migration)
+    migration = queries.get_migration(migration.slug)
+    now = timezone.now()
+    results = gates.evaluate(migration, now=now)
+    kept = services.keep_evaluations(migration=migration, results=results, now=now)
+    for result, row in zip(results, kept, strict=True):
+        act(migration, result, row.first_at)
+    services.on_override_end(migration=migration, now=now)
+
+
+def act(migration: ServiceMigration, result: gates.GateResult, since: datetime) -> None:
+    """Hold or roll back by policy when a required gate FAILs, or cannot be judged for too long."""
+    if not result.required:
+        return
+    verdict, now = result.evidence.verdict, timezone.now()
+    if verdict is Verdict.FAIL and result.key in ACTING:
+        services.on_gate_fail(
+            migration=migration, gate=result.key, evidence=result.evidence, now=now
+        )
+    elif verdict is Verdict.ERROR and result.key in LIVE:
+        services.on_gate_error(
+            migration=migration, gate=result.key, evidence=result.evidence, since=since, now=now
+        )
 
 
 def converge(migration: ServiceMigration) -> None:

@@ -28,6 +28,7 @@ class PairEvidence:
     overall: BlockSeries
     routes: Mapping[str, BlockSeries]
     noise: BlockSeries
+    since: datetime | None
     first_start: int | None
     last_end: int | None
     excluded: int = 0
@@ -56,6 +57,7 @@ def pair_evidence(*, pair: ServicePair, since: datetime | None) -> PairEvidence:
             for route in sorted({row[1] for row in live})
         },
         noise=_series([row for row in found if row[0] == "noise"]),
+        since=since,
         first_start=min((row[2] for row in live), default=None),
         last_end=max((row[2] + pair.block_seconds for row in live), default=None),
         excluded=sum(row[5] for row in live),

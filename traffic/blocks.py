@@ -133,17 +133,26 @@ class Aligned:
     k_l: np.ndarray
 
 
-def align(candidate: ArmBlocks, legacy: ArmBlocks, *, bad: str = "errors") -> Aligned:
+def align(
+    candidate: ArmBlocks,
+    legacy: ArmBlocks,
+    *,
+    bad: str = "errors",
+    since: datetime | None = None,
+) -> Aligned:
     """Put both arms on the union of their blocks; `bad` is "errors" or a slow threshold's name.
 
-    Errors count from the first request, slowness without the candidate's warm-up.
+    Errors count from the first request, slowness without the candidate's warm-up. Blocks that
+    began before `since` are left out.
     """
     starts = np.union1d(candidate.starts, legacy.starts)
+    kept = starts >= (since.timestamp() if since else 0)
 
     def placed(arm: ArmBlocks, values: np.ndarray) -> np.ndarray:
         whole = np.zeros(len(starts), dtype=np.int64)
         whole[np.searchsorted(starts, arm.starts)] = values
-        return whole
+        counted: np.ndarray = whole[kept]
+        return counted
 
     def counts(arm: ArmBlocks) -> tuple[np.ndarray, np.ndarray]:
         if bad == "errors":

@@ -7,6 +7,7 @@ little is INCONCLUSIVE; only what was shown is PASS.
 from collections.abc import Callable
 from datetime import datetime
 
+from judge.evidence import Evidence
 from judge.verdict import Verdict
 from rollout.gates import live
 from rollout.gates.base import (
@@ -16,6 +17,7 @@ from rollout.gates.base import (
     Gate,
     GateResult,
     Judged,
+    changed,
     evidence_sha256,
     simple_evidence,
 )
@@ -55,6 +57,7 @@ def evaluate_context(context: Context) -> list[GateResult]:
     results = []
     for gate in GATES:
         evidence, routes = gate.evaluate(context)
+        evidence = _latched(context, gate.key, evidence)
         results.append(
             GateResult(
                 key=gate.key,
@@ -67,6 +70,15 @@ def evaluate_context(context: Context) -> list[GateResult]:
             )
         )
     return results
+
+
+def _latched(context: Context, key: str, evidence: Evidence) -> Evidence:
+    """Let a FAIL stand until it is reset: counts that look better since prove nothing."""
+    latch = context.latch(key)
+    if latch.failed is None or latch.evidence is None or evidence.verdict is Verdict.FAIL:
+        return evidence
+    text = f"Failed at {latch.failed.since:%H:%M:%S} UTC and not reset: {latch.evidence.sentence}"
+    return changed(latch.evidence, verdict=Verdict.FAIL, sentence=text, reasons=("latched",))
 
 
 def _not_measured(key: str) -> Callable[[Context], Judged]:

@@ -11,6 +11,7 @@ from judge.evidence import Evidence
 from judge.verdict import Verdict
 from rollout.lifecycle import Place
 from rollout.models import ServiceMigration
+from rollout.oversight import LatchState
 from rollout.policy import Policy
 from shadow.queries import PairEvidence
 from traffic.blocks import SplitBlocks
@@ -36,7 +37,13 @@ class Context:
     # Traffic since every proxy accepted the present place; None before.
     step_blocks: SplitBlocks | None
     route_names: tuple[str, ...]
+    # Per gate, what a FAIL on this build left: latched, or reset with less alpha and a later start.
+    latches: Mapping[str, LatchState]
     now: datetime
+
+    def latch(self, gate: str) -> LatchState:
+        """The gate's past on the present candidate build."""
+        return self.latches.get(gate, LatchState())
 
 
 @dataclass(frozen=True, slots=True)

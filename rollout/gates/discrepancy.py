@@ -1,5 +1,7 @@
 """The shadow discrepancy gate: overall and each route, on fresh evidence that covers enough."""
 
+import dataclasses
+
 import numpy as np
 
 from judge.discrepancy import judge_discrepancy
@@ -11,9 +13,15 @@ from shadow.queries import PairEvidence
 
 def discrepancy(context: Context) -> Judged:
     """Judge the overall rate and each route; the worst of them is the gate's verdict."""
-    policy = context.policy.discrepancy
+    latch = context.latch("discrepancy")
+    rules = context.policy.discrepancy
+    policy = dataclasses.replace(
+        rules,
+        alpha_pass=rules.alpha_pass * latch.alpha_share,
+        alpha_fail=rules.alpha_fail * latch.alpha_share,
+    )
     found = context.evidence
-    since = context.migration.shadow_since
+    since = found.since
     elapsed = (context.now - since).total_seconds() if since else 0.0
     strata = len(context.route_names) + 1
     overall = judge_discrepancy(

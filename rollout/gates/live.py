@@ -69,7 +69,13 @@ def _reference(context: Context) -> str:
 
 
 def _counts(context: Context, blocks: SplitBlocks, route: str, bad: str) -> Counts:
-    both = align(blocks.arm("candidate", route), blocks.arm(_reference(context), route), bad=bad)
+    gate = "errors" if bad == "errors" else "latency_regression"
+    both = align(
+        blocks.arm("candidate", route),
+        blocks.arm(_reference(context), route),
+        bad=bad,
+        since=context.latch(gate).since,
+    )
     return Counts(n_c=both.n_c, k_c=both.k_c, n_l=both.n_l, k_l=both.k_l)
 
 
@@ -98,8 +104,8 @@ def _errors(context: Context, step: Step, route: str, strata: int) -> Evidence:
             rho_fail=rules.rho_fail,
             rho_open=step.rho_open,
             delta=rules.delta,
-            alpha_pass=rules.alpha_pass,
-            alpha_fail=rules.alpha_step,
+            alpha_pass=rules.alpha_pass * context.latch("errors").alpha_share,
+            alpha_fail=rules.alpha_step * context.latch("errors").alpha_share,
             min_window_s=step.bake_seconds,
             min_requests=0 if route else step.min_requests,
             min_fail_events=rules.min_fail_events,
@@ -123,8 +129,8 @@ def _slow(context: Context, step: Step, route: str, strata: int) -> Evidence:
         strata_count=strata,
         policy=LatencyLivePolicy(
             rho={rule.name: rule.rho for rule in rules.slow},
-            alpha_pass=rules.alpha_pass,
-            alpha_fail=rules.alpha_step,
+            alpha_pass=rules.alpha_pass * context.latch("latency_regression").alpha_share,
+            alpha_fail=rules.alpha_step * context.latch("latency_regression").alpha_share,
             min_window_s=step.bake_seconds,
             min_requests=0 if route else step.min_requests,
             min_fail_events=rules.min_fail_events,

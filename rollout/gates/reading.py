@@ -4,6 +4,7 @@ from datetime import datetime
 
 from rollout.gates.base import Context
 from rollout.models import ServiceMigration
+from rollout.oversight import LatchState, latch_states
 from rollout.policy import Policy
 from shadow import queries as shadow
 from traffic import queries as traffic
@@ -15,12 +16,16 @@ def read_context(migration: ServiceMigration, *, now: datetime) -> Context:
     """Read everything the gates need about one migration."""
     since = migration.in_effect_at or now
     split = migration.split.name
+    latches = latch_states(migration)
     totals = traffic.arm_totals(split=split, since=since)
     return Context(
         migration=migration,
         policy=Policy.from_dict(migration.policy),
         place=migration.place,
-        evidence=shadow.pair_evidence(pair=migration.pair, since=migration.shadow_since),
+        evidence=shadow.pair_evidence(
+            pair=migration.pair,
+            since=_later(migration.evidence_since, latches.get("discrepancy", LatchState()).since),
+        ),
         convergence=convergence_of(migration, now=now),
         observed=observed_of(migration),
         step_blocks=read_blocks(split=split, since=migration.accepted_at)
@@ -30,8 +35,14 @@ def read_context(migration: ServiceMigration, *, now: datetime) -> Context:
         route_names=tuple(
             rule.label for rule in migration.pair.routes.order_by("path") if rule.safe_to_duplicate
         ),
+        latches=latches,
         now=now,
     )
+
+
+def _later(first: datetime | None, second: datetime | None) -> datetime | None:
+    known = [moment for moment in (first, second) if moment is not None]
+    return max(known, default=None)
 
 
 def convergence_of(migration: ServiceMigration, *, now: datetime) -> Convergence:
