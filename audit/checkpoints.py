@@ -33,6 +33,7 @@ from audit.verify_audit import (
     Checkpoint,
     Frontier,
     Key,
+    UnreadableError,
     read_note,
 )
 
@@ -53,7 +54,7 @@ def checkpoint_now(*, now: datetime) -> Anchored:
         log.error("no checkpoint: %s", state.reason)
         return state
     try:
-        if plan.tree.size:
+        if plan.tree.size or plan.problem:
             _carry_out(plan, now)
     except LedgerError as error:
         problem = str(error)
@@ -88,35 +89,42 @@ def _plan() -> _Plan:
     # `durable` refuses to run inside a transaction, whose own entries may yet be rolled back.
     with transaction.atomic(durable=True):
         head, row = stored.head(), stored.newest_checkpoint()
-        tree, problem = _grow(row, head)
+        tree, last, problem = _last(row)
         return _Plan(
             origin=ORIGIN + stored.log_id(),
             head=head,
             tree=tree,
-            last=read_note(row.note) if row else None,
+            last=last,
             key=row.key if row else "",
             rotation=_newest_rotation(),
             given_up=declared_loss(),
-            problem=problem,
+            problem=problem or _grow(tree, last, head),
         )
 
 
-def _grow(row: Row | None, head: Head) -> tuple[Frontier, str]:
-    """Add the entries since the last checkpoint to its tree; they must follow it and hold."""
-    tree, last = Frontier(), Head(0, GENESIS_PREV)
-    if row:
-        nodes = bytes.fromhex(row.nodes)
-        tree = Frontier(row.size, [nodes[at : at + 32] for at in range(0, len(nodes), 32)])
-        last = Head(row.size, row.head)
-        if tree.root().hex() != read_note(row.note).root:
-            return tree, "the last checkpoint was altered; run audit_verify"
+def _last(row: Row | None) -> tuple[Frontier, Checkpoint | None, str]:
+    """Read the last checkpoint and the tree at its size, or say why they are not to be trusted."""
+    if row is None:
+        return Frontier(), None, ""
+    try:
+        nodes, last = bytes.fromhex(row.nodes), read_note(row.note)
+        tree = Frontier(last.size, [nodes[at : at + 32] for at in range(0, len(nodes), 32)])
+    except (ValueError, UnreadableError):
+        return Frontier(), None, "the last checkpoint was altered; run audit_verify"
+    whole = tree.root().hex() == last.root
+    return tree, last, "" if whole else "the last checkpoint was altered; run audit_verify"
+
+
+def _grow(tree: Frontier, checkpoint: Checkpoint | None, head: Head) -> str:
+    """Add the entries since the last checkpoint to its tree; says which one does not hold."""
+    last = checkpoint.newest if checkpoint else Head(0, GENESIS_PREV)
     for link in stored.links(after=tree.size, until=head.seq):
         if (link.seq, link.prev) != (last.seq + 1, last.hash) or link.flaw or not link.holds():
-            return tree, f"entry {last.seq + 1} does not hold; run audit_verify"
+            return f"entry {last.seq + 1} does not hold; run audit_verify"
         tree.append(bytes.fromhex(link.hash))
         last = Head(link.seq, link.hash)
     whole = head.seq == 0 or last == head
-    return tree, "" if whole else "the head is not the last entry; run audit_verify"
+    return "" if whole else "the head is not the last entry; run audit_verify"
 
 
 def _newest_rotation() -> _Rotation | None:

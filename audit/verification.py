@@ -80,7 +80,7 @@ def verify() -> Report:
     )
     chain = checked.finding or _head_finding(checked.head)
     finding = first_of(chain, found, replay.finding, coverage.finding) or coverage.finish()
-    finding = with_restores(finding, replay.restores)
+    finding = with_restores(finding, replay.declared)
     finding = finding or compare_states(states, replay, before)
     return Report(
         entries=min(checked.entries, finding.first - 1 if finding else checked.entries),

@@ -1263,6 +1263,7 @@ class Replay:
 
     lives: dict[str, Life] = field(default_factory=dict)
     restores: list[Restore] = field(default_factory=list)
+    declared: list[Restore] = field(default_factory=list)
     moves: int = 0
     unknown: Counter[str] = field(default_factory=Counter)
     finding: Finding | None = None
@@ -1295,15 +1296,23 @@ class Replay:
         else:
             self._take_migration(link.seq, verb, body)
 
+    def notice(self, link: Link) -> None:
+        """Look at an entry before the chain is known to hold up to it: it may explain why not."""
+        if f'"{RESTORED_ACTION}"'.encode() in link.body and (body := read_object(link.body)):
+            old, reason = body.get("old"), str(body.get("reason") or "")
+            if isinstance(old, dict) and _is_int(old.get("size")):
+                head = Head(old["size"], str(old.get("head")))
+                self.declared.append(Restore(link.seq, head, reason))
+
     def _take_restore(self, link: Link, body: Mapping[str, Any]) -> None:
-        heads = [body.get("old"), body.get("new")]
-        old, new = (each if isinstance(each, dict) else {} for each in heads)
-        _require((new.get("size"), new.get("head")) == (link.seq - 1, link.prev),
-                 "a restore that names another entry before it")  # fmt: skip
-        _require(_is_int(old.get("size")) and _is_digest(old.get("head")), "restored from nothing")
-        reason = str(body.get("reason") or "")
-        _require(bool(reason.strip()), "restored without a reason")
-        self.restores.append(Restore(link.seq, Head(old["size"], old["head"]), reason))
+        new, declared = body.get("new"), self.declared[-1:]
+        place = new if isinstance(new, dict) else {}
+        follows = (place.get("size"), place.get("head")) == (link.seq - 1, link.prev)
+        _require(follows, "a restore that names another entry before it")
+        known = bool(declared) and declared[0].seq == link.seq and _is_digest(declared[0].old.hash)
+        _require(known, "restored from nothing")
+        _require(bool(declared[0].reason.strip()), "restored without a reason")
+        self.restores.append(declared[0])
 
     def _take_migration(self, seq: int, verb: str, body: Mapping[str, Any]) -> None:
         entry = read_entry(seq, verb, body)
@@ -1536,7 +1545,7 @@ def _verify_entries(
     heads = (header.head, *coverage.known(), *known.heads)
     checked = verify_chain(links, log_id=header.log_id, known=heads, end=header.head.seq)
     finding = first_of(checked.finding, replay.finding, coverage.finding)
-    finding = with_restores(finding or coverage.finish(), replay.restores)
+    finding = with_restores(finding or coverage.finish(), replay.declared)
     signed = coverage.verify is not None
     return Verified(header.log_id, checked, replay, finding, coverage, signed)
 
@@ -1544,6 +1553,7 @@ def _verify_entries(
 def replayed(links: Iterable[Link], replay: Replay, coverage: Coverage) -> Iterator[Link]:
     """Pass entries on to the chain's check, and those that held to the rules and the tree."""
     for link in links:
+        replay.notice(link)
         yield link
         replay.feed(link)
         coverage.feed(link)

@@ -74,6 +74,7 @@ AT_100 = place("canary", step=2, weight=100)
 def replay(*entries):
     found = Replay()
     for link in linked(bodies(entries)):
+        found.notice(link)
         found.feed(link)
     return found
 
