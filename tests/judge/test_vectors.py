@@ -3,57 +3,81 @@
 import numpy as np
 import pytest
 
-from judge import discrepancy, histogram, split
-from tests.judge.vectors import cases
+import judge
+from shadow.comparison.values import compare_text, compare_values
+from tests.judge.vectors import GROUPS, cases
 
 EXACT = {"rtol": 1e-8, "atol": 1e-9}
+NUMBERS = {
+    "log_e_below",
+    "log_e_above",
+    "rate_upper",
+    "rate_lower",
+    "rate_cs",
+    "min_samples",
+    "deff",
+    "ratio_log_e",
+    "diff_log_e",
+    "paired_log_e",
+    "quantile_better_log_e",
+    "quantile_ranks",
+    "srm_log_e",
+    "hist_bucket",
+}
+BLOCKS = {"block_log_e_below", "block_log_e_above"}
+OTHERS = {"rate_gate", "eta_samples", "e_sr", "hist_edges", "compare", "compare_text"}
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["log_e_below", "log_e_above", "rate_upper", "rate_lower", "rate_cs", "min_samples"],
-)
-def test_rates_agree_with_the_vectors(name):
+def test_every_group_of_vectors_is_tested():
+    assert set(GROUPS) == NUMBERS | BLOCKS | OTHERS
+
+
+@pytest.mark.parametrize("name", sorted(NUMBERS))
+def test_numbers_agree_with_the_vectors(name):
     for arguments, expected in cases(name):
-        found = getattr(discrepancy, name)(**arguments)
-        np.testing.assert_allclose(found, expected, **EXACT, err_msg=str(arguments))
+        found = getattr(judge, name)(**arguments)
+        np.testing.assert_allclose(found, expected, **EXACT, err_msg=str(arguments)[:200])
 
 
 def test_rate_gate_gives_the_verdicts_of_the_vectors():
     for arguments, expected in cases("rate_gate"):
-        assert discrepancy.rate_gate(**arguments) == expected, arguments
+        assert judge.rate_gate(**arguments) == expected, arguments
 
 
 def test_forecast_agrees_with_the_vectors():
     for arguments, expected in cases("eta_samples"):
-        found = discrepancy.eta_samples(**arguments)
+        found = judge.eta_samples(**arguments)
         np.testing.assert_allclose(found, expected, rtol=1e-6, err_msg=str(arguments))
 
 
-@pytest.mark.parametrize("name", ["block_log_e_below", "block_log_e_above"])
+@pytest.mark.parametrize("name", sorted(BLOCKS))
 def test_block_evidence_agrees_with_the_vectors(name):
     for arguments, expected in cases(name):
         n_b, k_b = blocks(**arguments["blocks"])
-        found = getattr(discrepancy, name)(n_b, k_b, arguments["p0"])
+        found = getattr(judge, name)(n_b=n_b, k_b=k_b, p0=arguments["p0"])
         np.testing.assert_allclose(found, expected, **EXACT, err_msg=str(arguments))
 
 
-def test_split_evidence_agrees_with_the_vectors():
-    for arguments, expected in cases("srm_log_e"):
-        np.testing.assert_allclose(split.srm_log_e(**arguments), expected, **EXACT)
+def test_late_regression_agrees_with_the_vectors():
+    for arguments, (level, alarm) in cases("e_sr"):
+        found = judge.e_sr(**arguments)
+        np.testing.assert_allclose(found[0], level, **EXACT)
+        assert found[1] == alarm
 
 
 def test_edge_table_agrees_with_the_vectors():
-    edges = histogram.edges()
+    edges = judge.hist_edges()
     for arguments, expected in cases("hist_edges"):
         index = arguments["index"]
         found = {"len": edges.size, "sum": int(edges.sum())}.get(index)
         assert (edges[index] if found is None else found) == expected
 
 
-def test_buckets_agree_with_the_vectors():
-    for arguments, expected in cases("hist_bucket"):
-        assert histogram.hist_bucket(**arguments) == expected
+def test_value_rules_agree_with_the_vectors():
+    for arguments, expected in cases("compare"):
+        assert compare_values(**arguments) is expected, arguments
+    for arguments, expected in cases("compare_text"):
+        assert compare_text(**arguments) is expected, arguments
 
 
 def blocks(B, n, every=None, k=0, empty=()):  # noqa: N803 - names of the vectors
