@@ -6,8 +6,6 @@ from judge.numerics import bisect, log_beta, log_marg
 from judge.rates import log_needed
 
 _LN_PI = math.log(math.pi)
-# Float64 has no more numbers between two neighbours long before this.
-_MAX_HALVINGS = 200
 _BOUND_STEPS = 40
 
 
@@ -56,15 +54,13 @@ def _closest(nc: float, kc: float, nb: float, kb: float, delta: float) -> float:
     """Return legacy's most likely rate when the candidate's is exactly delta higher."""
     low = max(0.0, -delta, kc / nc - delta)
     high = max(low, min(1.0, 1 - delta, kb / nb))
-    for _ in range(_MAX_HALVINGS):
-        p = 0.5 * (low + high)
-        if p in {low, high}:
-            break
+    # Float64 has no more numbers between two neighbours after about sixty halvings.
+    while low < (p := 0.5 * (low + high)) < high:
         slope = (
             _per(kc, p + delta) - _per(nc - kc, 1 - p - delta) + _per(kb, p) - _per(nb - kb, 1 - p)
         )
         low, high = (p, high) if slope > 0 else (low, p)
-    return 0.5 * (low + high)
+    return p
 
 
 def _per(count: float, share: float) -> float:

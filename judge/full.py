@@ -111,12 +111,6 @@ class FullFacts:
     def failed(self) -> bool:
         return self.live_failed or self.pairs_failed
 
-    @property
-    def verdict(self) -> Verdict:
-        if self.failed:
-            return Verdict.FAIL
-        return Verdict.PASS if self.log_e >= self.log_needed else Verdict.INCONCLUSIVE
-
     def factor(self, *, best: bool) -> float | None:
         """Return how many times the present pairs PASS takes."""
         if self.pairs.n == 0:

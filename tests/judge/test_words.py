@@ -48,3 +48,40 @@ def test_a_window_is_never_rounded_in_its_favour():
     assert words.window(99 * 3600, 48 * 3600) == "48 of 48 h"
     assert words.window(59.9, 60) == "59 of 60 s"
     assert words.window(90, 600) == "1 of 10 min"
+
+
+@pytest.mark.parametrize(
+    ("difference", "rounding", "text"),
+    [
+        (0, "nearest", "0 points"),
+        (0.0005, "nearest", "+0.05 points"),
+        (-0.012, "nearest", "-1.2 points"),
+        (0.00123456, "up", "+0.124 points"),
+        (-0.00123456, "up", "-0.123 points"),
+        (-0.00123456, "down", "-0.124 points"),
+    ],
+)
+def test_differences_of_shares_have_their_sign(difference, rounding, text):
+    assert words.points(difference, rounding) == text
+
+
+def test_ratios_and_levels_read_plainly():
+    assert words.times(1.5) == "1.5 times"
+    assert words.times(1.23456, "up") == "1.24 times"
+    assert words.confidence(0.0025) == "99.8 % confidence"
+
+
+@pytest.mark.parametrize(
+    ("us", "text"),
+    [
+        (0, "0 us"),
+        (85, "85 us"),
+        (999, "999 us"),
+        (11_700, "11.7 ms"),
+        (2_100_000, "2.1 s"),
+        (602_626_220, "603 s"),
+        (1_500_000_000, "1500 s"),
+    ],
+)
+def test_latencies_are_in_the_unit_that_people_use(us, text):
+    assert words.microseconds(us) == text
