@@ -214,7 +214,7 @@ GUIDE = Policy(
 )
 
 # The gates that exist and that a demonstration feeds within minutes.
-DEMO_GATES = tuple(GateRule(key) for key in ("discrepancy", *LIVE_GATES, *STEP_GATES))
+DEMO_GATES = tuple(GateRule(key) for key in ("discrepancy", "latency", *LIVE_GATES, *STEP_GATES))
 
 DEMO = replace(
     GUIDE,
@@ -236,6 +236,8 @@ DEMO = replace(
         alpha_fail=0.05,
     ),
     errors=replace(GUIDE.errors, delta=0.05),
+    # A hundredth of the requests is too few to say anything about within a minute.
+    regression=RegressionPolicy(slow=(SlowRule(0.5, 1.1), SlowRule(0.95, 1.25)), alpha_pass=0.05),
     block_seconds=2,
     shadow_tth=10_000,
     noise_tth=1000,

@@ -180,6 +180,28 @@ class TrafficBlock(EdgeBlock):
         return f"{self.split} {self.route} {self.arm} {self.start}"
 
 
+class LatencyHour(models.Model):
+    """The latency histograms of one settled hour, all proxies added up."""
+
+    split = models.SlugField()
+    route = models.CharField(max_length=200)
+    arm = models.CharField(max_length=24)
+    start = models.BigIntegerField(help_text="unix seconds")
+    even = models.JSONField(default=dict)
+    odd = models.JSONField(default=dict)
+    warming = models.PositiveBigIntegerField(default=0)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["split", "route", "arm", "start"], name="one_latency_hour"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.split} {self.route} {self.arm} {self.start}"
+
+
 class RoutingBlock(EdgeBlock):
     """Where requests were sent in one block, and the keys first seen in it."""
 

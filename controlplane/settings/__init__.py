@@ -245,6 +245,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 5.0,
         "options": {"expires": 10},
     },
+    "settle-hours": {
+        "task": "traffic.tasks.settle_hours",
+        "schedule": 60.0,
+        "options": {"expires": 120},
+    },
     "housekeep": {
         "task": "shadow.tasks.housekeep",
         "schedule": 60.0,

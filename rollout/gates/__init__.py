@@ -22,6 +22,7 @@ from rollout.gates.base import (
     simple_evidence,
 )
 from rollout.gates.discrepancy import discrepancy
+from rollout.gates.latency import latency
 from rollout.gates.reading import convergence_of, fleet_connected, observed_of, read_context
 from rollout.gates.step import bake, proxies, split
 from rollout.lifecycle import gated_place
@@ -96,10 +97,16 @@ GATES: tuple[Gate, ...] = (
         "answers of both sides to the same requests",
         discrepancy,
     ),
+    Gate(
+        "latency",
+        "Latency in all percentiles",
+        CHECKLIST_GROUP,
+        "p50 to p99.9 against legacy",
+        latency,
+    ),
     *(
         Gate(key, title, CHECKLIST_GROUP, measured, _not_measured(key))
         for key, title, measured in (
-            ("latency", "Latency in all percentiles", "p50 to p99.9 against legacy"),
             ("error_codes", "Error codes and messages", "provoked errors on both sides"),
             ("schema", "Schema compatibility", "OpenAPI against OpenAPI"),
             ("health", "Health endpoints", "health and readiness in every state"),

@@ -15,6 +15,7 @@ from rollout.oversight import LatchState
 from rollout.policy import Policy
 from shadow.queries import PairEvidence
 from traffic.blocks import SplitBlocks
+from traffic.hours import LatencyPair
 from traffic.queries import Convergence, Observed
 
 CHECKLIST_GROUP = "checklist"
@@ -34,6 +35,9 @@ class Context:
     convergence: Convergence
     observed: Observed
     candidate_requests: int
+    # Sampled requests and copies of the present builds, by (route, arm), and since when.
+    latencies: Mapping[tuple[str, str], LatencyPair]
+    latencies_since: datetime | None
     # Traffic since every proxy accepted the present place; None before.
     step_blocks: SplitBlocks | None
     route_names: tuple[str, ...]

@@ -48,12 +48,12 @@ def discrepancy(context: Context) -> Judged:
                 ),
             )
         )
-    judged = _worst_of(overall, tuple(routes))
-    fresh = _fresh(judged, found.last_end, context)
-    return _covered(fresh, found, context.policy.max_uncomparable), tuple(routes)
+    judged = worst_of(overall, tuple(routes))
+    grows = fresh(judged, found.last_end, context)
+    return _covered(grows, found, context.policy.max_uncomparable), tuple(routes)
 
 
-def _fresh(evidence: Evidence, last_end: int | None, context: Context) -> Evidence:
+def fresh(evidence: Evidence, last_end: int | None, context: Context) -> Evidence:
     """Let evidence that stopped growing open nothing: it says nothing about now."""
     if evidence.verdict is not Verdict.PASS:
         return evidence
@@ -84,7 +84,7 @@ def _covered(evidence: Evidence, found: PairEvidence, limit: float) -> Evidence:
     )
 
 
-def _worst_of(overall: Evidence, routes: Routes) -> Evidence:
+def worst_of(overall: Evidence, routes: Routes) -> Evidence:
     """Give the overall evidence the worst verdict, naming the routes that hold it back."""
     verdict = worst([overall.verdict, *(e.verdict for _, e in routes)])
     if verdict is overall.verdict:

@@ -7,6 +7,7 @@ from rollout.models import ServiceMigration
 from rollout.oversight import LatchState, latch_states
 from rollout.policy import Policy
 from shadow import queries as shadow
+from traffic import hours
 from traffic import queries as traffic
 from traffic.blocks import read_blocks
 from traffic.queries import Convergence, Observed
@@ -17,6 +18,7 @@ def read_context(migration: ServiceMigration, *, now: datetime) -> Context:
     since = migration.in_effect_at or now
     split = migration.split.name
     latches = latch_states(migration)
+    timed = _later(migration.evidence_since, latches.get("latency", LatchState()).since)
     totals = traffic.arm_totals(split=split, since=since)
     return Context(
         migration=migration,
@@ -28,6 +30,8 @@ def read_context(migration: ServiceMigration, *, now: datetime) -> Context:
         ),
         convergence=convergence_of(migration, now=now),
         observed=observed_of(migration),
+        latencies=hours.latencies(split=split, since=timed) if timed else {},
+        latencies_since=timed,
         step_blocks=read_blocks(split=split, since=migration.accepted_at)
         if migration.accepted_at
         else None,

@@ -2,6 +2,7 @@
 
 import json
 import random
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from django.contrib.auth.models import Group, User
@@ -10,6 +11,7 @@ from judge.histogram import add_many
 from rollout import gates, services
 from rollout.lifecycle import Action
 from rollout.models import ServiceMigration
+from rollout.policy import STEP_GATES, Policy
 from shadow.models import MismatchGroup, MismatchSample, PairBlock, ProbeResult, ServicePair
 from tests.rollout.builders import OPERATOR, fresh, given
 from traffic import services as traffic
@@ -40,7 +42,13 @@ def make(slug: str, *, now: datetime, **changes) -> ServiceMigration:
         candidate_url=f"http://10.0.0.5:{port + 1}",
         **{"title": slug, **changes},
     )
-    return services.create_migration(given=values, actor=OPERATOR, now=now)
+    made = services.create_migration(given=values, actor=OPERATOR, now=now)
+    # The drawn fleet has pairs and keys, and says nothing of latency and errors.
+    policy = Policy.from_dict(made.policy)
+    drawn = tuple(g for g in policy.gates if g.gate in ("discrepancy", *STEP_GATES))
+    made.policy = replace(policy, gates=drawn).to_dict()
+    ServiceMigration.objects.filter(pk=made.pk).update(policy=made.policy)
+    return made
 
 
 def proxy_of(made: ServiceMigration) -> Proxy:

@@ -119,6 +119,27 @@ def add_keys(migration: ServiceMigration, *, candidate: int, legacy: int, at: da
     )
 
 
+def add_latencies(migration: ServiceMigration, *, at: datetime, legacy=400, candidate=200):
+    """3,000 sampled requests per route, legacy's and the copies', each side in one bucket."""
+    proxy = Proxy.objects.first()
+    for rule in ServicePair.objects.get(pk=migration.pair_id).routes.all():
+        for arm, part, bucket in (
+            ("legacy", "even", legacy),
+            ("candidate_shadow", "odd", candidate),
+        ):
+            TrafficBlock.objects.create(
+                proxy=proxy,
+                boot="latencies",
+                split=migration.split.name,
+                route=rule.label,
+                arm=arm,
+                start=int(at.timestamp()),
+                seconds=2,
+                requests=6000,
+                latency={"table": "us-1pct-v1", "all": {}, part: {str(bucket): 3000}},
+            )
+
+
 def ready_for_canary(*, now=NOW) -> ServiceMigration:
     """In dual-run, a clean minute and a half of pairs behind it, every gate open."""
     migration = in_dual_run(now=now - timedelta(seconds=90))
@@ -127,6 +148,7 @@ def ready_for_canary(*, now=NOW) -> ServiceMigration:
     migration = fresh(migration)
     add_pairs(migration, compared=5000, at=now - timedelta(seconds=60))
     add_keys(migration, candidate=0, legacy=400, at=now - timedelta(seconds=60))
+    add_latencies(migration, at=now - timedelta(seconds=60))
     return fresh(migration)
 
 
