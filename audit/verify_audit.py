@@ -623,6 +623,7 @@ class Coverage:
     covered: int = 0
     finding: Finding | None = None
     _waiting: list[Checkpoint] = field(init=False)
+    _looked_at: dict[tuple[Checkpoint, Key], bool] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._waiting = sorted(self.checkpoints, key=lambda each: -each.size)
@@ -634,8 +635,15 @@ class Coverage:
     def _may_be_ours(self, checkpoint: Checkpoint) -> bool:
         if checkpoint.origin != ORIGIN + self.log_id:
             return False
-        verify, keys = self.verify, [*self.keys, *self.trusted]
-        return verify is None or any(is_signed_by(checkpoint, key, verify) for key in keys)
+        keys = [*self.keys, *self.trusted]
+        return self.verify is None or any(self._signed(checkpoint, key) for key in keys)
+
+    def _signed(self, checkpoint: Checkpoint, key: Key) -> bool:
+        """Look at a signature once; it costs more than all the rest."""
+        pair = checkpoint, key
+        if pair not in self._looked_at:
+            self._looked_at[pair] = bool(self.verify and is_signed_by(checkpoint, key, self.verify))
+        return self._looked_at[pair]
 
     def feed(self, link: Link) -> None:
         """Take the next entry of a chain that holds so far."""
@@ -677,7 +685,7 @@ class Coverage:
         if checkpoint.origin != ORIGIN + self.log_id:
             text = f"a checkpoint of {checkpoint.origin}, expected {ORIGIN}{self.log_id}"
             self.finding = Finding(WRONG_LOG, checkpoint.size, text)
-        elif self.verify and (text := self._unsigned(checkpoint, self.verify)):
+        elif self.verify and (text := self._unsigned(checkpoint)):
             self.finding = Finding(BAD_SIGNATURE, checkpoint.size, text)
         elif (checkpoint.size, checkpoint.head) != (link.seq, link.hash):
             text = f"the checkpoint at {checkpoint.size} names another entry: history was rewritten"
@@ -688,17 +696,17 @@ class Coverage:
         else:
             self.covered = checkpoint.size
 
-    def _unsigned(self, checkpoint: Checkpoint, verify: Verifier) -> str:
+    def _unsigned(self, checkpoint: Checkpoint) -> str:
         """Say why the checkpoint is not signed as it must be; empty when it is."""
         if not self.in_force:
             offered = [*self.keys, *self.trusted]
-            first = next((key for key in offered if is_signed_by(checkpoint, key, verify)), None)
+            first = next((key for key in offered if self._signed(checkpoint, key)), None)
             if first is None:
                 return f"no known key signed the checkpoint at {checkpoint.size}"
             self.in_force.append(first)
         needed = [self.in_force[-1], *([self.handing_over] if self.handing_over else [])]
         for key in needed:
-            if not is_signed_by(checkpoint, key, verify):
+            if not self._signed(checkpoint, key):
                 return f"the checkpoint at {checkpoint.size} is not signed by the key {key.id}"
         self.handing_over = None
         return ""
@@ -1115,7 +1123,7 @@ def _reset(step: Step) -> None:
     entry = step.entry
     _require(_is_digest(entry.body.get("evidence_sha256")), "a reset that names no evidence")
     builds = tuple(str(entry.part("builds").get(side)) for side in ("legacy", "candidate"))
-    key = (entry.text("gate"), builds, step.was.phase, step.was.weight)
+    key = (entry.text("gate"), builds)
     step.life.attempts[key] += 1
     following = step.life.attempts[key] + 1
     _require(entry.body.get("attempt") == following, f"the reset begins attempt {following}")
@@ -1560,8 +1568,8 @@ def replayed(links: Iterable[Link], replay: Replay, coverage: Coverage) -> Itera
 
 
 def first_of(*findings: Finding | None) -> Finding | None:
-    """Pick the finding with the lowest number; of two at one entry, the one named first."""
-    return min((each for each in findings if each), key=lambda each: each.seq, default=None)
+    """Pick the finding that begins lowest; of two at one entry, the one named first explains."""
+    return min((each for each in findings if each), key=lambda each: each.first, default=None)
 
 
 def with_restores(finding: Finding | None, restores: Sequence[Restore]) -> Finding | None:
