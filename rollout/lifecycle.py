@@ -35,20 +35,20 @@ class Action(StrEnum):
     DECOMMISSION = "decommission"
     ABANDON = "abandon"
     RESET = "reset"  # let a latched FAIL be judged anew
-    CHANGE_POLICY = "policy"
-    # What people say beside decisions; the migration and its version stay as they are.
+    CHANGE_POLICY = "change_policy"
     WAIVE = "waive"  # do without a checklist item, for a while
-    END_WAIVER = "unwaive"
-    REQUEST_APPROVAL = "approval_request"
-    GRANT_APPROVAL = "approval_grant"
-    DECLINE_APPROVAL = "approval_deny"
-    WITHDRAW_APPROVAL = "approval_withdraw"
-    CLOSE_REVIEW = "review"
+    END_WAIVER = "end_waiver"
+    # What people say about decisions; the migration and its version stay as they are.
+    REQUEST_APPROVAL = "request_approval"
+    GRANT_APPROVAL = "grant_approval"
+    DECLINE_APPROVAL = "decline_approval"
+    WITHDRAW_APPROVAL = "withdraw_approval"
+    CLOSE_REVIEW = "close_review"
 
     @property
     def words(self) -> str:
         """The verb as a sentence begins with it."""
-        return self.name.replace("_", " ").capitalize()
+        return self.value.replace("_", " ").capitalize()
 
 
 LIVE = frozenset({Phase.DUAL_RUN, Phase.CANARY, Phase.FULL})
@@ -67,11 +67,13 @@ ALLOWED_FROM: dict[Action, frozenset[Phase]] = {
     Action.ABANDON: frozenset({Phase.DUAL_RUN}),
     Action.RESET: LIVE,
     Action.CHANGE_POLICY: BEFORE_THE_END,
+    Action.WAIVE: BEFORE_THE_END,
+    Action.END_WAIVER: BEFORE_THE_END,
 }
 # Closed while the migration is held: somebody said stop.
 NOT_WHILE_HELD = frozenset({Action.PROMOTE, Action.OVERRIDE, Action.DECOMMISSION})
 # Decisions that leave place and hold as they are.
-SAME_PLACE = frozenset({Action.RESET, Action.CHANGE_POLICY})
+SAME_PLACE = frozenset({Action.RESET, Action.CHANGE_POLICY, Action.WAIVE, Action.END_WAIVER})
 # The only ones that bring more users to the candidate.
 RAISING = frozenset({Action.PROMOTE, Action.OVERRIDE})
 

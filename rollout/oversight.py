@@ -1,7 +1,7 @@
 """What watches over decisions, read: approvals, waivers, reviews, latched verdicts."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -154,21 +154,23 @@ def overridden(migration: ServiceMigration, *, now: datetime) -> frozenset[str]:
 
 
 def latch_states(migration: ServiceMigration) -> dict[str, LatchState]:
-    """Return each gate's past on the present candidate build; a gate without one is absent.
+    """Return each gate's past on the present builds; a gate without one is absent.
 
-    A reset counts on the build wherever it was made; an open latch only at its own place.
+    A reset counts on the builds wherever it was made; an open latch only at its own place.
     """
-    found: dict[str, LatchState] = {}
-    rows = migration.latches.filter(builds__endswith=f"|{migration.pair.candidate_build}")
-    for row in rows.order_by("id"):
-        state = found.get(row.gate, LatchState())
-        if row.reset_at is not None:
-            since = max(row.reset_at, state.since) if state.since else row.reset_at
-            state = LatchState(state.failed, state.attempt + 1, since)
-        elif row.place == migration.place.key and row.builds == migration.pair.builds:
-            state = LatchState(row, state.attempt, state.since)
-        found[row.gate] = state
-    return found
+    rows = list(migration.latches.filter(builds=migration.pair.builds))
+    return {gate: _state([r for r in rows if r.gate == gate], migration) for gate in _names(rows)}
+
+
+def _names(rows: Sequence[GateLatch]) -> list[str]:
+    return sorted({row.gate for row in rows})
+
+
+def _state(rows: Sequence[GateLatch], migration: ServiceMigration) -> LatchState:
+    resets = sorted({row.reset_at for row in rows if row.reset_at is not None})
+    here = migration.place.key
+    failed = next((row for row in rows if row.reset_at is None and row.place == here), None)
+    return LatchState(failed, 1 + len(resets), resets[-1] if resets else None)
 
 
 def open_latches(migration: ServiceMigration) -> list[GateLatch]:

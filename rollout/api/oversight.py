@@ -16,8 +16,8 @@ from rollout.api.base import (
     parsed,
 )
 from rollout.api.serializers import (
-    AnswerSerializer,
     PolicySerializer,
+    ReasonSerializer,
     ReviewSerializer,
     WaiveSerializer,
 )
@@ -25,8 +25,10 @@ from rollout.exceptions import InvalidError
 from rollout.lifecycle import Action
 
 
-class WaiversView(BanyanView):
+class WaiversView(VerbView):
     """Waivers of one migration's checklist."""
+
+    action = Action.WAIVE
 
     @extend_schema(operation_id="list_waivers", responses=DOCUMENT)
     def get(self, request: Request, slug: str) -> Response:
@@ -34,40 +36,38 @@ class WaiversView(BanyanView):
         rows = oversight.waivers_of(queries.get_migration(slug))
         return Response({"waivers": [documents.waiver(row) for row in rows]})
 
-    @extend_schema(operation_id="waive", request=WaiveSerializer, responses={201: DOCUMENT})
+    @extend_schema(operation_id="waive", request=WaiveSerializer, responses=DOCUMENT)
     def post(self, request: Request, slug: str) -> Response:
         """Do without one item, for at most seven days."""
         sent = parsed(WaiveSerializer, request)
-        made = self.attempt(
+        return self.decide(
             request,
             slug,
-            Action.WAIVE,
             services.waive,
-            slug=slug,
+            version=needed_version(request, sent),
             item=sent["item"],
             reason=sent["reason"],
             lifetime_s=sent["expires_in_s"],
         )
-        return Response(documents.waiver(made), status=201)
 
 
-class EndWaiverView(BanyanView):
+class EndWaiverView(VerbView):
     """End a waiver."""
 
-    @extend_schema(operation_id="end_waiver", request=AnswerSerializer, responses=DOCUMENT)
+    action = Action.END_WAIVER
+
+    @extend_schema(operation_id="end_waiver", request=ReasonSerializer, responses=DOCUMENT)
     def post(self, request: Request, slug: str, item: str) -> Response:
         """Ask for the item again."""
-        sent = parsed(AnswerSerializer, request)
-        made = self.attempt(
+        sent = parsed(ReasonSerializer, request)
+        return self.decide(
             request,
             slug,
-            Action.END_WAIVER,
             services.end_waiver,
-            slug=slug,
+            version=needed_version(request, sent),
             item=item,
             reason=sent.get("reason", ""),
         )
-        return Response(documents.waiver(made))
 
 
 class PolicyView(VerbView):

@@ -143,11 +143,10 @@ class AnswerSerializer(StrictSerializer):
     )
 
 
-class WaiveSerializer(StrictSerializer):
+class WaiveSerializer(NeededReasonSerializer):
     """A checklist item to do without, why, and for how many seconds."""
 
     item = serializers.SlugField(max_length=40)
-    reason = PlainTextField(max_length=MAX_REASON, style={"multiline": True})
     expires_in_s = StrictIntegerField(min_value=1, max_value=7 * 86_400)
 
 

@@ -226,7 +226,7 @@ def _append_request(approval: Approval, ask: Ask, made: Move) -> None:
         action=f"migration:{Action.REQUEST_APPROVAL.value}",
         body={
             "migration": approval.migration.slug,
-            "approval": str(approval.pk),
+            "approval": approval.pk,
             "for": {"action": approval.action, "to": made.to.to_dict()},
             "terms": approval.terms,
             "plan_sha256": approval.plan_sha256,
@@ -253,7 +253,7 @@ def _append(  # the parts of one ledger entry
         action=f"migration:{action.value}",
         body={
             "migration": approval.migration.slug,
-            "approval": str(approval.pk),
+            "approval": approval.pk,
             "reason": reason,
             **more,
         },

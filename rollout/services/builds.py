@@ -56,7 +56,7 @@ def _note(migration: ServiceMigration, noted: dict[str, object], now: datetime) 
     )
     ledger.append(
         actor=AUTOMATION,
-        action="migration:build",
+        action="migration:new_build",
         body={
             "migration": migration.slug,
             "place": state_of(migration),

@@ -13,7 +13,7 @@ from rollout.exceptions import ConflictError, InvalidError
 from rollout.lifecycle import Phase, Place
 from rollout.models import CanaryStep, ChecklistItem, ServiceMigration
 from rollout.policy import CHECKLIST, PRESETS, Policy
-from rollout.services.states import policy_body
+from rollout.services.states import whole_policy_body
 from shadow import services as shadow
 from shadow.addresses import Address, AddressError, parse_address
 from shadow.models import ServicePair
@@ -72,7 +72,7 @@ def create_migration(
                 "to": {**Place(Phase.DRAFT).to_dict(), "version": 0, "held": False},
                 "team": given.team,
                 "services": {"legacy": legacy.url, "candidate": candidate.url},
-                "policy": policy_body(policy),
+                "policy": whole_policy_body(policy),
                 "reason": "",
                 "request_id": request_id,
             },

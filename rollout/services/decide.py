@@ -238,9 +238,7 @@ def _body(  # the parts of one ledger entry
         **grounds.body,
     }
     if grounds.approval is not None:
-        body["approval"] = str(grounds.approval.pk)
-    if grounds.review is not None:
-        body["review"] = True
+        body["approval"] = grounds.approval.pk
     return body
 
 

@@ -4,17 +4,14 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from audit.chain import Actor
-from judge.verdict import Verdict
 from rollout import gates, oversight
-from rollout.exceptions import ConflictError, GatesClosedError, InvalidError
-from rollout.gates import GateResult
+from rollout.exceptions import ConflictError, InvalidError
 from rollout.lifecycle import Action, Move
-from rollout.models import Decision, GateEvaluation, ServiceMigration
-from rollout.policy import CHECKLIST, Policy
+from rollout.models import Decision, ServiceMigration
+from rollout.policy import Policy
 from rollout.services.consent import consent
 from rollout.services.decide import Ask, Grounds, check_text, deciding, legal_move, settle
-from rollout.services.promote import verdicts_body
-from rollout.services.record import keep_evaluations
+from rollout.services.promote import open_gates
 from shadow.models import ServicePair
 from traffic import queries as traffic_queries
 from traffic import services as traffic
@@ -37,10 +34,12 @@ def decommission(  # noqa: PLR0913  # what a caller says about the last move
 ) -> Decision:
     """Declare legacy gone: there is no way back from here.
 
-    1. `confirm` is typed: the slug, a space, "decommission". 2. All users have been on the
-    candidate, in effect, for as long as the policy asks. 3. Legacy answered nobody in the last
-    blocks, copies apart. 4. The checklist PASSes or is waived. 5. No review is open. 6. A second
-    person approved, whatever the policy says about promotions.
+    1. `confirm` is typed: the slug, a space, "decommission".
+    2. Full has been in effect for as long as the policy asks.
+    3. Legacy answered nobody in the last blocks, copies apart.
+    4. Every gate PASSes; items of the checklist may be waived.
+    5. No review is open.
+    6. A second person approved, whatever the policy says about promotions.
     """
     reason = check_text(reason, "reason", needed="Say why legacy can go.")
     if confirm != f"{slug} decommission":
@@ -78,10 +77,10 @@ def _grounds(migration: ServiceMigration, ask: Ask, made: Move) -> Grounds:
     held_s = _held_long_enough(migration, policy, ask.now)
     drain = _drained(migration, policy, ask.now)
     _no_open_review(migration)
-    evaluations, verdicts = _checklist(migration, policy, made, ask.now)
+    checked = open_gates(migration, made, ask.now)
     return Grounds(
-        evaluations=evaluations,
-        verdicts=verdicts,
+        evaluations=checked.evaluations,
+        verdicts=checked.verdicts,
         body={
             "confirmed": migration.slug,
             "in_effect_s": held_s,
@@ -145,35 +144,6 @@ def _no_open_review(migration: ServiceMigration) -> None:
             code="open_review",
             reviews=[review.pk for review in waiting],
         )
-
-
-def _checklist(
-    migration: ServiceMigration, policy: Policy, made: Move, now: datetime
-) -> tuple[list[GateEvaluation], list[dict[str, Any]]]:
-    """Refuse unless every item that the policy asks for PASSes now or is waived."""
-    asked = policy.required(made.to) & set(CHECKLIST)
-    results = [r for r in gates.evaluate(migration, now=now) if r.key in asked]
-    waived = oversight.live_waivers(migration, now=now)
-    closed = [
-        r
-        for r in results
-        if r.evidence.verdict is not Verdict.PASS
-        and not oversight.is_waived(r.key, r.evidence, waived)
-    ]
-    if closed:
-        raise _not_complete(closed, migration)
-    kept = keep_evaluations(migration=migration, results=results, now=now)
-    return kept, verdicts_body(kept, waived)
-
-
-def _not_complete(closed: list[GateResult], migration: ServiceMigration) -> GatesClosedError:
-    first = closed[0]
-    return GatesClosedError(
-        f"The checklist is not complete: {first.title} is {first.evidence.verdict}. "
-        f"{first.evidence.sentence}",
-        version=migration.version,
-        gates=[r.to_dict() for r in closed],
-    )
 
 
 def _stop_copies(migration: ServiceMigration) -> None:

@@ -21,6 +21,7 @@ from rollout.services.decide import (
     likely_moves,
     settle,
 )
+from rollout.services.states import whole_policy_body
 from traffic import services as traffic
 from traffic.models import Split
 
@@ -55,6 +56,7 @@ def change_policy(  # noqa: PLR0913  # a document and who wants it
         grounds = Grounds(
             values={"policy": new.to_dict()},
             body={
+                "policy": whole_policy_body(new),
                 "changed": {path: [str(a), str(b)] for path, (a, b) in changed.items()},
                 "loosened": list(loose),
             },

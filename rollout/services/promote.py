@@ -69,7 +69,7 @@ def override(  # noqa: PLR0913  # what a caller says about one move
 
 def promotion(migration: ServiceMigration, ask: Ask, made: Move) -> Grounds:
     """Return what a promotion rests on: every required gate PASSes or is waived; consent."""
-    grounds = _open_gates(migration, made, ask.now, ())
+    grounds = open_gates(migration, made, ask.now)
     needed = Policy.from_dict(migration.policy).approvals_required > 0
     approval = consent(migration, ask, made.to) if needed else None
     return Grounds(
@@ -86,7 +86,7 @@ def _overriding(migration: ServiceMigration, ask: Ask, made: Move) -> Grounds:
     ends = datetime.fromisoformat(terms["expires_at"])
     if ends <= ask.now:
         raise ConflictError("The time that was approved for the override is over.", code="expired")
-    grounds = _open_gates(migration, made, ask.now, terms["gates"])
+    grounds = open_gates(migration, made, ask.now, terms["gates"])
     passed = [v["gate"] for v in grounds.verdicts if v["verdict"] != Verdict.PASS]
     if not set(passed) & set(terms["gates"]):
         raise ConflictError("Every gate passes now. Promote instead.", code="nothing_to_override")
@@ -111,10 +111,13 @@ def _overriding(migration: ServiceMigration, ask: Ask, made: Move) -> Grounds:
     )
 
 
-def _open_gates(
-    migration: ServiceMigration, made: Move, now: datetime, excused: Collection[str]
+def open_gates(
+    migration: ServiceMigration, made: Move, now: datetime, excused: Collection[str] = ()
 ) -> Grounds:
-    """Evaluate the gates now, inside the transaction; refuse with those that keep it closed."""
+    """Evaluate the gates now, inside the transaction; refuse with those that keep it closed.
+
+    `excused` are gates that need not PASS.
+    """
     results = gates.evaluate(migration, now=now)
     waived = oversight.live_waivers(migration, now=now)
     closed = [
@@ -125,7 +128,7 @@ def _open_gates(
     if closed:
         first = closed[0]
         raise GatesClosedError(
-            f"Not promoted to {made.to.words()}: {first.title} is {first.evidence.verdict}. "
+            f"Not moved to {made.to.words()}: {first.title} is {first.evidence.verdict}. "
             f"{first.evidence.sentence}",
             version=migration.version,
             gates=[r.to_dict() for r in closed],
@@ -136,7 +139,7 @@ def _open_gates(
     if migration.builds != migration.pair.builds:
         raise ConflictError("A build changed. Its evidence begins anew.", code="build_changed")
     evaluations = keep_evaluations(migration=migration, results=required, now=now)
-    return Grounds(evaluations=evaluations, verdicts=verdicts_body(evaluations, waived))
+    return Grounds(evaluations=evaluations, verdicts=_verdicts_body(evaluations, waived))
 
 
 def _refuse_latched(migration: ServiceMigration, to: Place, required: Collection[str]) -> None:
@@ -159,7 +162,7 @@ def _latched_words(latch: GateLatch) -> str:
     )
 
 
-def verdicts_body(
+def _verdicts_body(
     evaluations: Sequence[GateEvaluation], waived: dict[str, Waiver]
 ) -> list[dict[str, Any]]:
     """Return the verdicts that a decision rests on, as they stand in its ledger entry."""
@@ -171,7 +174,7 @@ def verdicts_body(
             "evidence_sha256": each.evidence_sha256,
         }
         if each.verdict != Verdict.PASS and each.gate in waived:
-            verdict["waiver"] = waived[each.gate].entry_id
+            verdict["waived"] = True
         found.append(verdict)
     return found
 

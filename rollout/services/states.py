@@ -1,18 +1,29 @@
 """How places, builds and policies stand in ledger entries."""
 
+import hashlib
+from dataclasses import asdict
 from typing import Any
 
+from audit.chain import canonical
 from rollout.models import ServiceMigration
 from rollout.policy import Policy
 
 
 def policy_body(policy: Policy) -> dict[str, Any]:
-    """Return the policy's name, version, label and steps, and the weight that needs approval."""
+    """Return what names a policy."""
+    return {"name": policy.name, "version": policy.version, "label": policy.label}
+
+
+def whole_policy_body(policy: Policy) -> dict[str, Any]:
+    """Return a policy as the entry that brings it in: what a verifier needs to replay its rules.
+
+    Promotions from `approval_from` per cent on need approval; absent, none does.
+    """
     body: dict[str, Any] = {
-        "name": policy.name,
-        "version": policy.version,
-        "label": policy.label,
+        **policy_body(policy),
         "steps": list(policy.weights),
+        "gates": [asdict(rule) for rule in policy.gates],
+        "sha256": hashlib.sha256(canonical(policy.to_dict())).hexdigest(),
     }
     if policy.approvals_required:
         body["approval_from"] = 1

@@ -125,12 +125,13 @@ def reset_verdict(  # noqa: PLR0913  # what a lead says about one gate
             raise ConflictError(f"{gates.TITLES[gate]} has no latched FAIL.", code="not_latched")
         rows = GateLatch.objects.filter(pk__in=[latch.pk for latch in found])
         rows.update(reset_at=now, reset_by=actor.name)
-        share = oversight.latch_states(migration)[gate].alpha_share
+        state = oversight.latch_states(migration)[gate]
         said = {
             "gate": gate,
             "evidence_sha256": found[0].evidence_sha256,
             "places": sorted(latch.place for latch in found),
-            "alpha_share": str(share),
+            "attempt": state.attempt,
+            "alpha_share": state.alpha_share,
         }
         return settle(migration, ask, made, Grounds(body=said))
 

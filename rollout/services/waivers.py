@@ -2,54 +2,41 @@
 
 from datetime import datetime, timedelta
 
-from django.db import transaction
-
-from audit import services as ledger
 from audit.chain import Actor
-from rollout import permissions
 from rollout.exceptions import ConflictError, InvalidError
-from rollout.lifecycle import BEFORE_THE_END, Action
-from rollout.models import ServiceMigration, Waiver
+from rollout.lifecycle import Action
+from rollout.models import Decision, ServiceMigration, Waiver
 from rollout.policy import CHECKLIST
-from rollout.services.decide import check_text, locked
+from rollout.services.decide import Ask, Grounds, check_text, deciding, legal_move, settle
 
 
 def waive(  # noqa: PLR0913  # a waiver is these facts
     *,
     slug: str,
     item: str,
+    version: int,
     reason: str,
     lifetime_s: int,
     actor: Actor,
     now: datetime,
     request_id: str = "",
-) -> Waiver:
+) -> Decision:
     """Let one item's gate be open although it does not PASS; a FAIL stays closed all the same."""
-    permissions.check(actor, Action.WAIVE)
     reason = check_text(reason, "reason", needed="Say why it can be done without.")
     if item not in CHECKLIST:
         raise InvalidError(f"The checklist's items are: {', '.join(CHECKLIST)}.", field="item")
     if not 1 <= lifetime_s <= Waiver.MAX_LIFETIME_S:
         raise InvalidError("A waiver lasts from one second to seven days.", field="expires_in_s")
     expires_at = now + timedelta(seconds=lifetime_s)
-    with transaction.atomic():
-        migration = _changeable(slug)
+    ask = Ask(slug, Action.WAIVE, actor, now, version, reason, request_id)
+    with deciding(ask) as migration:
+        made = legal_move(migration, ask)
         _end_expired(migration, now)
         if migration.waivers.filter(item=item, ended_at=None).exists():
             raise ConflictError(f"{item} is waived already. End that first.", code="waived")
-        entry = ledger.append(
-            actor=actor,
-            action=f"migration:{Action.WAIVE.value}",
-            body={
-                "migration": slug,
-                "item": item,
-                "reason": reason,
-                "expires_at": expires_at,
-                "request_id": request_id,
-            },
-            now=now,
-        )
-        return Waiver.objects.create(
+        grounds = Grounds(body={"item": item, "expires_at": expires_at})
+        decision = settle(migration, ask, made, grounds)
+        Waiver.objects.create(
             migration=migration,
             item=item,
             reason=reason,
@@ -57,47 +44,31 @@ def waive(  # noqa: PLR0913  # a waiver is these facts
             since=now,
             lifetime_s=lifetime_s,
             expires_at=expires_at,
-            entry=entry,
+            entry=decision.entry,
         )
+    return decision
 
 
-def end_waiver(
-    *, slug: str, item: str, actor: Actor, now: datetime, reason: str = "", request_id: str = ""
-) -> Waiver:
+def end_waiver(  # noqa: PLR0913  # which waiver, and who ends it
+    *,
+    slug: str,
+    item: str,
+    version: int,
+    actor: Actor,
+    now: datetime,
+    reason: str = "",
+    request_id: str = "",
+) -> Decision:
     """Ask for the item again, before the waiver would have ended by itself."""
-    permissions.check(actor, Action.END_WAIVER)
-    check_text(reason, "reason")
-    with transaction.atomic():
-        migration = _changeable(slug)
+    ask = Ask(slug, Action.END_WAIVER, actor, now, version, reason.strip(), request_id)
+    with deciding(ask) as migration:
+        made = legal_move(migration, ask)
         _end_expired(migration, now)
         found = migration.waivers.filter(item=item, ended_at=None).first()
         if found is None:
             raise ConflictError(f"{item[:60]} is not waived.", code="not_waived")
         Waiver.objects.filter(pk=found.pk).update(ended_at=now, ended_by=actor.name)
-        ledger.append(
-            actor=actor,
-            action=f"migration:{Action.END_WAIVER.value}",
-            body={
-                "migration": slug,
-                "waiver": found.entry_id,
-                "item": found.item,
-                "reason": reason,
-                "request_id": request_id,
-            },
-            now=now,
-        )
-    found.refresh_from_db()
-    return found
-
-
-def _changeable(slug: str) -> ServiceMigration:
-    migration = locked(slug)
-    if migration.phase not in BEFORE_THE_END:
-        raise ConflictError(
-            f"{slug} is {migration.place.words()}: its checklist is closed.",
-            code="not_allowed_here",
-        )
-    return migration
+        return settle(migration, ask, made, Grounds(body={"item": found.item}))
 
 
 def _end_expired(migration: ServiceMigration, now: datetime) -> None:
