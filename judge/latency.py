@@ -66,11 +66,11 @@ def judge_latency(  # noqa: PLR0913 - what the gate knows
         least=policy.min_samples,
         unit="requests on each side",
     )
+    both = facts_of.sides(legacy, candidate)
     found = [
         facts_of.percentile(
             tau,
-            legacy,
-            candidate,
+            both,
             policy=policy,
             required=tau in required,
             deff=float(deff.get(tau, 1.0)),

@@ -120,10 +120,32 @@ class Percentile:
         return Verdict.PASS if self.log_e >= self.log_needed else Verdict.INCONCLUSIVE
 
 
+@dataclass(frozen=True, slots=True)
+class Sides:
+    """The histograms that are compared, as arrays of all buckets, and those that are shown."""
+
+    legacy: Floats
+    candidate: Floats
+    shown_legacy: Histogram
+    shown_candidate: Histogram
+
+
+def sides(legacy: Latencies, candidate: Latencies) -> Sides:
+    """Return legacy's even requests and the candidate's odd ones, to be compared.
+
+    Both got the same requests, and one that is slow is slow on both: no request may count on both.
+    """
+    return Sides(
+        legacy=histogram.dense(legacy.even).astype(np.float64),
+        candidate=histogram.dense(candidate.odd).astype(np.float64),
+        shown_legacy=legacy.both(),
+        shown_candidate=candidate.both(),
+    )
+
+
 def percentile(  # noqa: PLR0913 - one percentile's share of the gate's input
     tau: float,
-    legacy: Latencies,
-    candidate: Latencies,
+    both: Sides,
     *,
     policy: LatencyPolicy,
     required: bool,
@@ -131,32 +153,24 @@ def percentile(  # noqa: PLR0913 - one percentile's share of the gate's input
     log_needed: float,
     fail_needed: float,
 ) -> Percentile:
-    """Compare one percentile: legacy's even requests with the candidate's odd ones.
-
-    Both got the same requests, and one that is slow is slow on both: no request may count on both.
-    """
-    leg, cand = histogram.dense(legacy.even) / deff, histogram.dense(candidate.odd) / deff
+    """Compare one percentile of both sides."""
+    leg, cand = both.legacy / deff, both.candidate / deff
     log_e = quantile_better_log_e(cand, leg, tau, policy.margin)
-    shown_leg, shown_cand = legacy.both(), candidate.both()
     return Percentile(
         tau=tau,
         required=required,
-        legacy_us=histogram.quantile(shown_leg, tau) or 0,
-        candidate_us=histogram.quantile(shown_cand, tau) or 0,
-        bounds=_ratio_bounds(shown_leg, shown_cand, tau, policy.alpha_pass),
+        legacy_us=histogram.quantile(both.shown_legacy, tau) or 0,
+        candidate_us=histogram.quantile(both.shown_candidate, tau) or 0,
+        bounds=_ratio_bounds(both.shown_legacy, both.shown_candidate, tau, policy.alpha_pass),
         log_e=log_e,
         log_needed=log_needed,
         # Slower by more than what is tolerated; being asked to be faster is no reason to FAIL.
         fail_log_e=quantile_better_log_e(leg, cand, tau, max(0, -policy.margin)),
         fail_needed=fail_needed,
-        factor=1.0 if log_e >= log_needed else _factor(cand, leg, tau, policy, log_needed),
+        factor=1.0
+        if log_e >= log_needed
+        else forecast_factor(cand, leg, tau, policy.margin, log_needed),
     )
-
-
-def _factor(
-    cand: Floats, leg: Floats, tau: float, policy: LatencyPolicy, log_needed: float
-) -> float | None:
-    return forecast_factor(cand, leg, tau, policy.margin, log_needed)
 
 
 def quantile_interval(

@@ -19,8 +19,9 @@ CountsOf = Sequence[float] | npt.NDArray[np.number]
 _JEFFREYS = 0.5
 _STRIDE = 16
 # The forecast follows the places that hold the evidence back now, or will in the long run.
-_NOW, _LATER = 48, 16
-_FORECAST_STEPS = 20
+_NOW, _LATER = 12, 12
+_FORECAST_STEPS = 14
+_FURTHEST = 2.0**20
 
 
 def quantile_better_log_e(cand: CountsOf, leg: CountsOf, tau: float, margin: int = 0) -> float:
@@ -66,16 +67,21 @@ def forecast_factor(
     c, u = _cumulated(cand, leg, margin)
     rate_c, rate_l = (c + 0.5) / (n_c + 1), (u + 0.5) / (n_l + 1)
 
-    def evidence(f: float, at: npt.NDArray[np.intp] | slice) -> Floats:
+    def evidence(f: float, at: npt.NDArray[np.intp]) -> Floats:
         above = arrays.log_e_above(f * n_c, f * n_c * rate_c[at], tau, _JEFFREYS)
         return above + arrays.log_e_below(f * n_l, f * n_l * rate_l[at], tau)
 
-    now = evidence(1.0, slice(None))
     gain_c = np.where(rate_c > tau, _gain(rate_c, tau), 0.0)
     gain_l = np.where(rate_l < tau, _gain(rate_l, tau), 0.0)
-    later = n_c * gain_c + n_l * gain_l
-    at = np.union1d(np.argsort(now)[:_NOW], np.argsort(later)[:_LATER])
-    return smallest_factor(lambda f: bool(evidence(f, at).min() >= log_needed), _FORECAST_STEPS)
+    later = np.argsort(n_c * gain_c + n_l * gain_l)[:_LATER]
+    some = np.arange(0, c.size, _STRIDE // 2)
+    now = some[np.argsort(evidence(1.0, some))[:_NOW]]
+    at = np.union1d(now, later)
+
+    def enough(f: float) -> bool:
+        return bool(evidence(f, at).min() >= log_needed)
+
+    return smallest_factor(enough, _FORECAST_STEPS) if enough(_FURTHEST) else None
 
 
 def _gain(rate: Floats, tau: float) -> Floats:
