@@ -24,6 +24,7 @@ from rollout.gates.base import (
 from rollout.gates.discrepancy import discrepancy
 from rollout.gates.latency import latency
 from rollout.gates.reading import convergence_of, fleet_connected, observed_of, read_context
+from rollout.gates.recording import Recorded
 from rollout.gates.step import bake, proxies, split
 from rollout.lifecycle import gated_place
 from rollout.models import ServiceMigration
@@ -36,6 +37,7 @@ __all__ = [
     "Context",
     "Gate",
     "GateResult",
+    "Recorded",
     "convergence_of",
     "evaluate",
     "evaluate_context",

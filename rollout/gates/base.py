@@ -9,6 +9,7 @@ from typing import Any
 
 from judge.evidence import Evidence
 from judge.verdict import Verdict
+from rollout.gates.recording import Recorder
 from rollout.lifecycle import Place
 from rollout.models import ServiceMigration
 from rollout.oversight import LatchState
@@ -43,6 +44,7 @@ class Context:
     route_names: tuple[str, ...]
     # Per gate, what a FAIL on this build left: latched, or reset with less alpha and a later start.
     latches: Mapping[str, LatchState]
+    recorder: Recorder
     now: datetime
 
     def latch(self, gate: str) -> LatchState:

@@ -4,11 +4,13 @@ import dataclasses
 
 import numpy as np
 
-from judge.discrepancy import judge_discrepancy
+from judge.discrepancy import RULE, RULE_VERSION, judge_discrepancy
 from judge.evidence import Evidence
 from judge.verdict import Verdict, worst
 from rollout.gates.base import Context, Judged, Routes, changed, is_old
 from shadow.queries import PairEvidence
+
+JUDGED = (RULE, RULE_VERSION, judge_discrepancy)
 
 
 def discrepancy(context: Context) -> Judged:
@@ -24,7 +26,11 @@ def discrepancy(context: Context) -> Judged:
     since = found.since
     elapsed = (context.now - since).total_seconds() if since else 0.0
     strata = len(context.route_names) + 1
-    overall = judge_discrepancy(
+    judge = context.recorder.judge
+    overall = judge(
+        "discrepancy",
+        "",
+        JUDGED,
         n_b=found.overall.compared,
         k_b=found.overall.mismatched,
         elapsed_s=elapsed,
@@ -38,7 +44,10 @@ def discrepancy(context: Context) -> Judged:
         routes.append(
             (
                 name,
-                judge_discrepancy(
+                judge(
+                    "discrepancy",
+                    name,
+                    JUDGED,
                     n_b=series.compared if series else empty,
                     k_b=series.mismatched if series else empty,
                     elapsed_s=elapsed,

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from judge.evidence import Evidence
-from judge.latency import Latencies, LatencyPolicy, judge_latency
+from judge.latency import RULE, RULE_VERSION, Latencies, LatencyPolicy, judge_latency
 from judge.verdict import Verdict
 from rollout.gates.base import Context, Judged, Routes, simple_evidence
 from rollout.gates.discrepancy import fresh, worst_of
@@ -22,9 +22,10 @@ def latency(context: Context) -> Judged:
         text = "No sampled request was reported yet."
         return simple_evidence("latency", Verdict.INCONCLUSIVE, text), ()
     strata = len(context.route_names) + 1
-    whole = _judge(context, overall(found, "legacy"), overall(found, "candidate_shadow"), strata)
+    sides = overall(found, "legacy"), overall(found, "candidate_shadow")
+    whole = _judge(context, "", *sides, strata)
     routes: Routes = tuple(
-        (name, _judge(context, *_sides(found, name), strata)) for name in context.route_names
+        (name, _judge(context, name, *_sides(found, name), strata)) for name in context.route_names
     )
     return fresh(worst_of(whole, routes), context.evidence.last_end, context), routes
 
@@ -36,11 +37,16 @@ def _sides(
     return found.get((route, "legacy"), none), found.get((route, "candidate_shadow"), none)
 
 
-def _judge(context: Context, legacy: LatencyPair, candidate: LatencyPair, strata: int) -> Evidence:
+def _judge(
+    context: Context, route: str, legacy: LatencyPair, candidate: LatencyPair, strata: int
+) -> Evidence:
     rules, latch = context.policy.latency, context.latch("latency")
     to = gated_place(context.place, context.policy.weights)
     since = context.latencies_since
-    return judge_latency(
+    return context.recorder.judge(
+        "latency",
+        route,
+        (RULE, RULE_VERSION, judge_latency),
         legacy=Latencies(even=legacy.even, odd=legacy.odd),
         candidate=Latencies(even=candidate.even, odd=candidate.odd, warming=candidate.warming),
         required=context.policy.percentiles(to) or tuple(r.quantile for r in rules.percentiles),

@@ -6,11 +6,12 @@ requests, and these stand for it.
 
 from collections.abc import Callable
 
+from judge import errors_live, latency_live
 from judge.arms import ArmBlocks as Counts
 from judge.design_effect import UNKNOWN
-from judge.errors_live import ErrorsLivePolicy, judge_errors_live
+from judge.errors_live import ErrorsLivePolicy
 from judge.evidence import Evidence
-from judge.latency_live import LatencyLivePolicy, judge_latency_live
+from judge.latency_live import LatencyLivePolicy
 from judge.verdict import Verdict, worst
 from rollout.gates.base import Context, Judged, changed, simple_evidence
 from rollout.lifecycle import Phase
@@ -92,7 +93,10 @@ def _errors(context: Context, step: Step, route: str, strata: int) -> Evidence:
     rules, blocks = context.policy.errors, context.step_blocks
     assert blocks is not None  # noqa: S101  # _judged asked
     keys = blocks.arm("candidate", route).error_keys
-    return judge_errors_live(
+    return context.recorder.judge(
+        "errors",
+        route,
+        (errors_live.RULE, errors_live.RULE_VERSION, errors_live.judge_errors_live),
         arms=_counts(context, blocks, route, "errors"),
         # Distinct keys are known per block alone; the largest block is a lower bound of them all.
         error_keys=int(keys.max(initial=0)),
@@ -120,7 +124,10 @@ def _slow(context: Context, step: Step, route: str, strata: int) -> Evidence:
     if not context.migration.split.slow_us:
         text = "Legacy served too little before this step to say what is slow."
         return simple_evidence("latency_regression", Verdict.INCONCLUSIVE, text)
-    return judge_latency_live(
+    return context.recorder.judge(
+        "latency_regression",
+        route,
+        (latency_live.RULE, latency_live.RULE_VERSION, latency_live.judge_latency_live),
         slow={rule.name: _counts(context, blocks, route, rule.name) for rule in rules.slow},
         slow_keys=None,
         elapsed_s=_elapsed(context),

@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from rollout.gates.base import Context
+from rollout.gates.recording import Recorder
 from rollout.models import ServiceMigration
 from rollout.oversight import LatchState, latch_states
 from rollout.policy import Policy
@@ -13,8 +14,10 @@ from traffic.blocks import read_blocks
 from traffic.queries import Convergence, Observed
 
 
-def read_context(migration: ServiceMigration, *, now: datetime) -> Context:
-    """Read everything the gates need about one migration."""
+def read_context(
+    migration: ServiceMigration, *, now: datetime, keep_inputs: bool = False
+) -> Context:
+    """Read everything the gates need about one migration; a decision keeps what they are given."""
     since = migration.in_effect_at or now
     split = migration.split.name
     latches = latch_states(migration)
@@ -40,6 +43,7 @@ def read_context(migration: ServiceMigration, *, now: datetime) -> Context:
             rule.label for rule in migration.pair.routes.order_by("path") if rule.safe_to_duplicate
         ),
         latches=latches,
+        recorder=Recorder(keep=keep_inputs),
         now=now,
     )
 
