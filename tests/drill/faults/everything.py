@@ -1,0 +1,80 @@
+"""All of ours at once: roll back with the rest stopped, break-glass, kills in a random mix."""
+
+import threading
+import time
+
+from tests.drill import measures
+from tests.drill.trial import Fault, Trial
+from tests.drill.world import World
+
+ROUNDS = 3
+VERBS = ("hold", "resume") * 2
+OURS = ("web", "worker", "beat", "redis", "edge")
+
+
+def roll_back_alone(world: World, trial: Trial) -> None:
+    """Worker, beat, Redis and the candidate hang; web, database and edge are all it takes."""
+    worst: dict[str, float] = {}
+    for _ in range(ROUNDS):
+        world.stand_at(25)
+        with (
+            world.away("candidate"),
+            world.frozen("worker", "beat", "redis", "candidate", "traffic"),
+        ):
+            measures.roll_back(world, trial)
+            worst = {name: max(took, worst.get(name, 0)) for name, took in trial.figures.items()}
+        world.settle()
+    trial.figures = worst
+
+
+def break_glass(world: World, trial: Trial) -> None:
+    """Web, workers, Redis and the database are gone; the command on the proxy's host is enough."""
+    world.stand_at(25)
+    hidden = world.database_path.with_suffix(".away")
+    with world.away("web", "database"):
+        with world.down("web", "worker", "beat", "redis"):
+            world.database_path.rename(hidden)
+            measures.break_glass(world, trial)
+            with world.away("envoy"):
+                world.kill("envoy")
+                world.wait("Envoy is back", lambda: world.eye.look().served, seconds=20)
+                time.sleep(0.5)
+            trial.expect("I6", world.eye.look().safe_routes, "a restart of Envoy forgot the hold")
+            hidden.rename(world.database_path)
+        world.wait("web is back", world.readiness, seconds=40)
+    world.wait("the hold is known", lambda: _held(world), seconds=30)
+    found = world.document()
+    refused = world.call("promote", version=found["version"])
+    trial.expect("I1", refused.outcome == "fail", "promoted while the proxy is held on its host")
+    bodies = [entry.body for entry in world.database.entries()]
+    if not any(body["actor"]["kind"] == "host" and "hold" in str(body) for body in bodies[1:]):
+        trial.notes.append("the break-glass is not in the ledger")
+    measures.release(world)
+
+
+def _held(world: World) -> bool:
+    return bool(world.database.value("SELECT hold IS NOT NULL FROM traffic_proxy"))
+
+
+def random_kills(world: World, trial: Trial) -> None:
+    """SIGKILL a random mix of ours while clients decide; users see nothing of it."""
+    world.stand_at(5)
+    for _ in range(ROUNDS):
+        victims = world.rng.sample(OURS, world.rng.randint(2, len(OURS)))
+        before = world.eye.look().served
+        with world.away(*victims):
+            deciding = threading.Thread(target=world.history.at_once, args=[world.web, VERBS])
+            deciding.start()
+            time.sleep(world.rng.uniform(0, 0.3))
+            world.kill(*victims)
+            deciding.join()
+            after = world.eye.look().served
+            trial.expect("I6", before == after, f"Envoy went from {before} to {after}")
+            world.settle()
+
+
+FAULTS: dict[str, Fault] = {
+    "roll_back_alone": roll_back_alone,
+    "break_glass": break_glass,
+    "random_kills": random_kills,
+}

@@ -1,0 +1,243 @@
+"""The world that is hurt: one stack, users outside, an eye on the proxy, and hands to break it."""
+
+import contextlib
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from controlplane.stack.proc import session_members
+from tests.drill.crowd import Crowd, Prober
+from tests.drill.database import Database
+from tests.drill.eye import Eye
+from tests.drill.history import History, Operation
+from tests.walkthrough.rest import Rest, in_effect, open_for_promote
+from tests.walkthrough.stack import ROOT, Stack
+
+SLUG = "embeddings"
+USER_RATE = 100
+CHILDREN = ("redis", "web", "worker", "beat", "edge", "envoy", "legacy", "candidate", "traffic")
+SETTLE_SECONDS = 60.0
+CLIMB_SECONDS = 90.0
+PROXY_SECONDS = 2.0
+FRESH_SECONDS = 6.0
+
+
+class DrillError(RuntimeError):
+    """The drill itself could not go on; the text says what did not happen."""
+
+
+@dataclass(slots=True)
+class Absence:
+    """A time in which somebody could not do their part; `end` is infinite while it lasts."""
+
+    what: str
+    start: float
+    end: float = float("inf")
+
+
+class World:
+    """What all faults and checkers work with. All times are unix seconds."""
+
+    def __init__(self, stack: Stack, *, seed: int) -> None:
+        facts = stack.facts
+        self.stack, self.seed = stack, seed
+        self.rng = random.Random(seed)  # noqa: S311 - repeatable is what is wanted
+        self.web: str = facts["web"]
+        self.state_dir = Path(facts["state_dir"])
+        self.edge_dir = self.state_dir / "edge"
+        self.database_path = self.state_dir / "banyan.sqlite3"
+        self.database = Database(self.database_path)
+        token = facts["operator"]["token"]
+        self.rest = Rest(self.web, token, SLUG)
+        self.history = History(slug=SLUG, token=token, seed=seed)
+        self.users = Crowd(facts["envoy"], rate=USER_RATE)
+        self.eye = Eye(self.edge_dir)
+        self.prober = Prober(self.web, slug=SLUG, token=token)
+        self.absences: list[Absence] = []
+
+    # --- what is asked of it ----------------------------------------------------------------------
+
+    def call(self, verb: str, **body: Any) -> Operation:
+        """Call a verb at the stack's own web and keep it in the history."""
+        return self.history.call(self.web, verb, **body)
+
+    def must(self, verb: str, **body: Any) -> Operation:
+        """Call a verb that has to succeed for the drill to go on."""
+        made = self.call(verb, **body)
+        if made.outcome != "ok":
+            raise DrillError(f"{verb}: {made.status} {made.answer.get('detail', 'no answer')}")
+        return made
+
+    def stand_at(self, weight: int) -> dict[str, Any]:
+        """Bring the migration to a weight, in effect and not held, by ordinary decisions."""
+        deadline = time.monotonic() + CLIMB_SECONDS
+        while time.monotonic() < deadline:
+            found = self.document()
+            if found["weight"] > weight:
+                self.must("rollback", to=weight)
+            elif found["held"]:
+                self.must("resume")
+            elif found["weight"] == weight and found["phase"] != "draft":
+                return self.rest.wait(f"{weight} % in effect", in_effect, seconds=CLIMB_SECONDS)
+            else:
+                self.promote()
+        raise DrillError(f"not at {weight} % within {CLIMB_SECONDS:.0f} s")
+
+    def promote(self) -> Operation:
+        """Wait for the gates and ask for the next place; a conflict is an answer like another."""
+        found = self.rest.wait("gates", open_for_promote, seconds=CLIMB_SECONDS)
+        return self.call("promote", version=found["version"])
+
+    def document(self) -> dict[str, Any]:
+        """Return the migration as REST shows it, as soon as somebody answers."""
+        return self.rest.wait("an answer", lambda _: True, seconds=SETTLE_SECONDS)
+
+    # --- hands ------------------------------------------------------------------------------------
+
+    def members(self, *names: str) -> list[int]:
+        """Return all processes of these children."""
+        pids = self.stack.facts["pids"]
+        return [pid for name in names for pid in session_members(pids[name])]
+
+    @contextlib.contextmanager
+    def frozen(self, *names: str) -> Iterator[None]:
+        """SIGSTOP children with all that they started, for a while.
+
+        One that sleeps in the midst of a transaction on SQLite would stop every other writer, which
+        is a fault of its own (see `faults.database`): it gets another moment.
+        """
+        while True:
+            pids = self.members(*names)
+            _signal(pids, signal.SIGSTOP)
+            if self.can_write():
+                break
+            _signal(pids, signal.SIGCONT)
+            time.sleep(0.02)
+        try:
+            yield
+        finally:
+            _signal(pids, signal.SIGCONT)
+
+    @contextlib.contextmanager
+    def down(self, *names: str) -> Iterator[None]:
+        """SIGKILL children and keep them down for a while."""
+        holds = [self.state_dir / "hold" / name for name in names]
+        for hold in holds:
+            hold.touch()
+        self.kill(*names)
+        try:
+            yield
+        finally:
+            for hold in holds:
+                hold.unlink(missing_ok=True)
+
+    def kill(self, *names: str) -> None:
+        """SIGKILL children with all that they started; the supervisor brings them back."""
+        _signal(self.members(*names), signal.SIGKILL)
+
+    @contextlib.contextmanager
+    def away(self, *what: str) -> Iterator[None]:
+        """Say that these cannot do their part until the block ends: checkers allow for that."""
+        spans = [Absence(each, time.time()) for each in what]
+        self.absences += spans
+        try:
+            yield
+        finally:
+            for span in spans:
+                span.end = time.time()
+
+    def is_away(self, what: str, start: float, end: float | None = None) -> bool:
+        """Whether it was away at any moment between two."""
+        until = start if end is None else end
+        return any(a.what == what and a.start <= until and start <= a.end for a in self.absences)
+
+    def can_write(self) -> bool:
+        """Whether nobody holds SQLite's write lock for longer than a moment."""
+        try:
+            with contextlib.closing(sqlite3.connect(self.database_path, timeout=0.3)) as link:
+                link.execute("BEGIN IMMEDIATE")
+                link.execute("ROLLBACK")
+        except sqlite3.OperationalError:
+            return False
+        return True
+
+    # --- what is known ----------------------------------------------------------------------------
+
+    def environment(self) -> dict[str, str]:
+        """Return the environment of the stack's web, for a process that works beside it."""
+        raw = Path(f"/proc/{self.stack.pid('web')}/environ").read_bytes()
+        pairs = (item.partition(b"=") for item in raw.split(b"\0") if item)
+        return {name.decode(): value.decode() for name, _, value in pairs}
+
+    def django(self, code: str, *arguments: str) -> str:
+        """Run code of ours on the stack's database, as an administrator's shell would."""
+        lines = f"import django, sys\ndjango.setup()\n{code}"
+        done = subprocess.run(
+            [sys.executable, "-c", lines, *arguments],
+            cwd=ROOT,
+            env=self.environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise DrillError(done.stderr[-1500:])
+        return done.stdout.strip()
+
+    def wait(self, what: str, holds: Callable[[], object], *, seconds: float) -> float:
+        """Poll until a condition holds and return how long that took; raise when it does not."""
+        began = time.monotonic()
+        while time.monotonic() - began < seconds:
+            if holds():
+                return time.monotonic() - began
+            time.sleep(0.02)
+        raise DrillError(f"{what}: not within {seconds:.0f} s")
+
+    def settle(self) -> None:
+        """Wait until everybody is back, in agreement, and evidence flows."""
+        self.wait("all children are back", self._all_alive, seconds=SETTLE_SECONDS)
+        self.wait("work is done again", self._evaluating, seconds=SETTLE_SECONDS)
+        self.wait("the proxy has what is asked", self._agreeing, seconds=SETTLE_SECONDS)
+
+    def _all_alive(self) -> bool:
+        pids = self.stack.facts["pids"]
+        return all(name in pids and session_members(pids[name]) for name in CHILDREN)
+
+    def _evaluating(self) -> bool:
+        probe = self.readiness()
+        age, read = probe.get("age_s"), probe.get("pairs_read_age_s")
+        return age is not None and age < FRESH_SECONDS and (read is None or read < FRESH_SECONDS)
+
+    def readiness(self) -> dict[str, Any]:
+        """Return what web says of the worker; empty when web does not answer."""
+        with contextlib.suppress(httpx.HTTPError, ValueError, KeyError):
+            answer = httpx.get(f"{self.web}/readyz", timeout=5, trust_env=False)
+            found: dict[str, Any] = answer.json()["worker"]
+            return found
+        return {}
+
+    def _agreeing(self) -> bool:
+        look = self.eye.look()
+        asked = self.database.newest_generation()
+        if not look.applied or look.generation != asked or look.served_generation != asked:
+            return False
+        with contextlib.suppress(httpx.HTTPError):
+            proxies = self.rest.migration()["proxies"]
+            return not proxies["silent"] and len(proxies["accepted"]) == proxies["total"]
+        return False
+
+
+def _signal(pids: list[int], number: signal.Signals) -> None:
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
