@@ -382,3 +382,36 @@ class GateLatch(models.Model):
 
     def __str__(self) -> str:
         return f"{self.gate} {self.place} attempt {self.attempt}"
+
+
+class EvidenceInput(models.Model):
+    """What a verdict function was given, by its hash: it outlives the blocks it was read from."""
+
+    sha256 = models.CharField(max_length=64, primary_key=True)
+    # Canonical JSON, zlib.
+    body = models.BinaryField()
+    at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return self.sha256
+
+
+class DecisionVerdict(models.Model):
+    """One verdict that a decision rests on, with what it was computed from."""
+
+    decision = models.ForeignKey(Decision, on_delete=models.PROTECT, related_name="verdicts")
+    gate = models.SlugField(max_length=40)
+    route = models.CharField(max_length=200, blank=True)
+    given = models.ForeignKey(EvidenceInput, on_delete=models.PROTECT, related_name="verdicts")
+    evidence = models.JSONField()
+    evidence_sha256 = models.CharField(max_length=64)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["decision", "gate", "route"], name="one_verdict_per_gate_and_route"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.gate} {self.route}".strip()

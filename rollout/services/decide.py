@@ -16,11 +16,12 @@ from django.db import transaction
 from audit import services as ledger
 from audit.chain import Actor
 from audit.models import LedgerEntry
-from rollout import permissions
+from rollout import gates, permissions
 from rollout.exceptions import ConflictError, InvalidError, NotFoundError, StaleVersionError
 from rollout.lifecycle import Action, Move, NotAllowedError, Phase, Place, move, next_place
 from rollout.models import Approval, Decision, GateEvaluation, Review, ServiceMigration
 from rollout.policy import Policy
+from rollout.services.inputs import inputs_body, keep_inputs
 from rollout.services.states import builds_body, policy_body, state_of
 from traffic import services as traffic
 
@@ -52,6 +53,7 @@ class Grounds:
 
     evaluations: Sequence[GateEvaluation] = ()
     verdicts: Sequence[Mapping[str, Any]] = ()
+    recorded: Sequence[gates.Recorded] = ()
     body: Mapping[str, Any] = field(default_factory=dict)
     values: Mapping[str, Any] = field(default_factory=dict)
     approval: Approval | None = None
@@ -118,6 +120,7 @@ def settle(
         at=ask.now,
     )
     decision.evaluations.set(grounds.evaluations)
+    keep_inputs(decision, grounds.recorded, now=ask.now)
     _settle_approvals(migration, decision, grounds)
     if grounds.review is not None:
         Review.objects.create(
@@ -237,6 +240,8 @@ def _body(  # the parts of one ledger entry
         "request_id": ask.request_id,
         **grounds.body,
     }
+    if grounds.recorded:
+        body["evidence"] = inputs_body(grounds.recorded)
     if grounds.approval is not None:
         body["approval"] = grounds.approval.pk
     return body

@@ -75,6 +75,7 @@ def promotion(migration: ServiceMigration, ask: Ask, made: Move) -> Grounds:
     return Grounds(
         evaluations=grounds.evaluations,
         verdicts=grounds.verdicts,
+        recorded=grounds.recorded,
         body={"plan_sha256": oversight.plan_sha256(migration)},
         approval=approval,
     )
@@ -99,6 +100,7 @@ def _overriding(migration: ServiceMigration, ask: Ask, made: Move) -> Grounds:
     return Grounds(
         evaluations=grounds.evaluations,
         verdicts=grounds.verdicts,
+        recorded=grounds.recorded,
         body={"plan_sha256": oversight.plan_sha256(migration), "override": said},
         approval=approval,
         review={
@@ -118,7 +120,8 @@ def open_gates(
 
     `excused` are gates that need not PASS.
     """
-    results = gates.evaluate(migration, now=now)
+    context = gates.read_context(migration, now=now, keep_inputs=True)
+    results = gates.evaluate_context(context)
     waived = oversight.live_waivers(migration, now=now)
     closed = [
         r
@@ -139,7 +142,12 @@ def open_gates(
     if migration.builds != migration.pair.builds:
         raise ConflictError("A build changed. Its evidence begins anew.", code="build_changed")
     evaluations = keep_evaluations(migration=migration, results=required, now=now)
-    return Grounds(evaluations=evaluations, verdicts=_verdicts_body(evaluations, waived))
+    cited = {r.key for r in required}
+    return Grounds(
+        evaluations=evaluations,
+        verdicts=_verdicts_body(evaluations, waived),
+        recorded=[call for call in context.recorder.calls if call.gate in cited],
+    )
 
 
 def _refuse_latched(migration: ServiceMigration, to: Place, required: Collection[str]) -> None:

@@ -1,14 +1,17 @@
 """Decisions: one writer, one winner, one ledger entry each, and roll back above all."""
 
+import zlib
 from datetime import timedelta
 
 import pytest
+from django.core.management import call_command
 from django.db import IntegrityError, connection, transaction
 
 from audit import queries as ledger
 from rollout import services
 from rollout.exceptions import ConflictError, GatesClosedError, InvalidError, StaleVersionError
-from rollout.models import Decision, ServiceMigration
+from rollout.gates import evidence_sha256
+from rollout.models import Decision, DecisionVerdict, EvidenceInput, ServiceMigration
 from shadow.models import PairBlock
 from tests.rollout.builders import (
     NOW,
@@ -226,3 +229,33 @@ def test_other_addresses_are_published_and_recorded():
     assert Snapshot.objects.count() == before + 1
     assert split_of(migration).candidate_port == 9102
     assert ledger.verify().verified
+
+
+def test_every_verdict_behind_a_promotion_can_be_recomputed(capsys):
+    promote(ready_for_canary())
+    entry = Decision.objects.get(action="promote").entry.data
+    assert {one["gate"] for one in entry["evidence"]} == {"discrepancy", "latency"}
+    call_command("recompute_evidence")
+    assert "recomputed 6 verdicts, all as recorded" in capsys.readouterr().out
+
+
+def test_an_altered_verdict_is_found_by_recomputing(capsys):
+    promote(ready_for_canary())
+    verdict = DecisionVerdict.objects.filter(gate="discrepancy").first()
+    altered = {**verdict.evidence, "n": verdict.evidence["n"] + 1}
+    DecisionVerdict.objects.filter(pk=verdict.pk).update(
+        evidence=altered, evidence_sha256=evidence_sha256(altered)
+    )
+    with pytest.raises(SystemExit) as ended:
+        call_command("recompute_evidence")
+    assert ended.value.code == 1
+    assert "discrepancy" in capsys.readouterr().out
+
+
+def test_altered_inputs_are_found_by_recomputing(capsys):
+    promote(ready_for_canary())
+    given = EvidenceInput.objects.first()
+    EvidenceInput.objects.filter(pk=given.pk).update(body=zlib.compress(b"{}"))
+    with pytest.raises(SystemExit):
+        call_command("recompute_evidence")
+    assert "the stored inputs were altered" in capsys.readouterr().out
