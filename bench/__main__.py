@@ -14,7 +14,7 @@ from typing import Any
 
 from bench.harness import Result, commit, machine
 
-MODULES = ("comparison", "gate", "ledger")
+MODULES = ("comparison", "gate", "simulation", "ledger")
 RESULTS = Path(__file__).parent / "results.json"
 
 

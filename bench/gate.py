@@ -1,37 +1,124 @@
-"""What one evaluation of the discrepancy gate costs over the guide's window."""
+"""What one evaluation of a gate costs: over the guide's window, and over a step."""
 
 import numpy as np
 
-from bench.harness import Result, paired
+from bench.harness import Result, Series, paired, ratio
+from judge.arms import ArmBlocks
 from judge.discrepancy import DiscrepancyPolicy, judge_discrepancy
+from judge.errors_live import ErrorsLivePolicy, judge_errors_live
+from judge.histogram import add_many
+from judge.latency import Latencies, LatencyPolicy, judge_latency
 from judge.verdict import Verdict
 
 ROUTES = 5
 HOURS = 48
 BLOCK_SECONDS = 10
 BLOCKS = HOURS * 3600 // BLOCK_SECONDS
-GOAL_MS = 100.0
+GOAL_MS = 50.0
+MORE = 100
+GOAL_OF_MORE = 1.1
+STEP_BLOCKS = 3600 // BLOCK_SECONDS
 
 
 def run() -> dict[str, Result]:
-    """Time the verdicts of five routes and the overall one over 48 hours of blocks."""
+    """Time the verdicts of five routes and the overall one, per gate."""
     source = np.random.default_rng(5)
     n_b = source.poisson(40, (ROUTES, BLOCKS))
     k_b = source.binomial(n_b, 0.0002)
+    more_n, more_k = n_b * MORE, source.binomial(n_b * MORE, 0.0002)
     if evaluate(n_b, k_b) != [Verdict.PASS] * (ROUTES + 1):
         raise ValueError("the gate does not pass what it should pass")
-    series = paired({"gate": lambda: len(evaluate(n_b, k_b)) // (ROUTES + 1)})["gate"]
+    series = paired(
+        {
+            "gate": lambda: len(evaluate(n_b, k_b)) // (ROUTES + 1),
+            "more": lambda: len(evaluate(more_n, more_k)) // (ROUTES + 1),
+        }
+    )
+    gate = series["gate"]
     return {
-        "gate_evaluation_48h_5_routes": Result(
-            value=round(1000 * series.median, 2),
-            unit="ms CPU",
-            goal=GOAL_MS,
+        "gate_evaluation_48h_5_routes": _milliseconds(
+            gate,
+            f"{ROUTES} routes and overall, {BLOCKS:,} blocks each, {int(n_b.sum()):,} pairs, "
+            f"both tests, bounds and forecasts ({gate.spread}); reading the blocks not included",
+        ),
+        "gate_evaluation_100_times_the_requests": Result(
+            value=round(ratio(series["more"], gate), 3),
+            unit="x the CPU",
+            goal=GOAL_OF_MORE,
             direction="max",
-            runs=len(series.seconds),
-            how=f"{ROUTES} routes and overall, {BLOCKS:,} blocks each, {int(n_b.sum()):,} pairs, "
-            f"both tests, bounds and forecasts ({series.spread}); reading the blocks not included",
-        )
+            runs=len(gate.seconds),
+            how=f"{int(more_n.sum()):,} pairs with {int(more_k.sum()):,} mismatches in the same "
+            f"blocks: {1000 * series['more'].median:.1f} ms ({series['more'].spread})",
+        ),
+        **_latency(source),
+        **_live(source),
     }
+
+
+def _latency(source: np.random.Generator) -> dict[str, Result]:
+    sides = [
+        tuple(latencies(source, scale) for scale in (100_000, scale_of_candidate))
+        for scale_of_candidate in (80_000, 90_000, 95_000, 98_000, 100_000, 90_000)
+    ]
+    policy = LatencyPolicy()
+
+    def side() -> int:
+        for legacy, candidate in sides:
+            judge_latency(
+                legacy=legacy,
+                candidate=candidate,
+                required=policy.taus,
+                elapsed_s=HOURS * 3600.0,
+                policy=policy,
+            )
+        return 1
+
+    series = paired({"latency": side})["latency"]
+    how = f"{ROUTES} routes and overall, 5 percentiles, bounds and forecasts ({series.spread})"
+    return {"latency_gate_evaluation_5_routes": _milliseconds(series, how)}
+
+
+def _live(source: np.random.Generator) -> dict[str, Result]:
+    n_c = source.poisson(100, (ROUTES + 1, STEP_BLOCKS))
+    n_l = source.poisson(1900, (ROUTES + 1, STEP_BLOCKS))
+    k_c, k_l = source.binomial(n_c, 0.001), source.binomial(n_l, 0.001)
+    policy = ErrorsLivePolicy()
+
+    def side() -> int:
+        for route in range(ROUTES + 1):
+            judge_errors_live(
+                arms=ArmBlocks(n_c=n_c[route], k_c=k_c[route], n_l=n_l[route], k_l=k_l[route]),
+                error_keys=9,
+                elapsed_s=3600.0,
+                planned_blocks=STEP_BLOCKS,
+                policy=policy,
+            )
+        return 1
+
+    series = paired({"live": side})["live"]
+    how = f"one step of an hour, {ROUTES} routes and overall, both detectors ({series.spread})"
+    return {"errors_live_gate_evaluation_1h_5_routes": _milliseconds(series, how)}
+
+
+def latencies(source: np.random.Generator, scale: float) -> Latencies:
+    """Return 200,000 lognormal latencies of each parity."""
+    even: dict[int, int] = {}
+    odd: dict[int, int] = {}
+    for counts in (even, odd):
+        values = source.lognormal(np.log(scale), 0.5, 200_000).astype(np.int64)
+        add_many(counts, values.tolist())
+    return Latencies(even=even, odd=odd)
+
+
+def _milliseconds(series: Series, how: str) -> Result:
+    return Result(
+        value=round(1000 * series.median, 2),
+        unit="ms CPU",
+        goal=GOAL_MS,
+        direction="max",
+        runs=len(series.seconds),
+        how=how,
+    )
 
 
 def evaluate(
