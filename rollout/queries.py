@@ -193,3 +193,11 @@ def causes(migration: ServiceMigration) -> list[MismatchGroup]:
 def probes(migration: ServiceMigration) -> list[ProbeResult]:
     """Return the latest health probes of both sides."""
     return shadow.latest_probes(pair=migration.pair)
+
+
+def places_for_audit() -> list[tuple[str, dict[str, object]]]:
+    """Return where each migration stands, for the comparison with its ledger."""
+    return [
+        (m.slug, {**m.place.to_dict(), "version": m.version, "held": m.held})
+        for m in ServiceMigration.objects.all()
+    ]

@@ -1,11 +1,22 @@
 """What every test stands on: a guarded ledger that may be emptied, and a database in a file."""
 
 import pytest
+from django.conf import settings
 from django.db import connection
 
 from tests.ledger import ledger_flush, own_anchor
 
 __all__ = ["ledger_flush", "own_anchor"]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def ledger_key(tmp_path_factory):
+    """Keep the ledger's key and anchor out of the tree; each test's log has a name of its own."""
+    directory = tmp_path_factory.mktemp("ledger")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(settings, "BANYAN_LEDGER_KEY", str(directory / "ledger.key"))
+        patch.setattr(settings, "BANYAN_LEDGER_ANCHOR", str(directory / "ledger.anchor"))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -147,6 +147,12 @@ SECURE_HSTS_PRELOAD = HTTPS
 if HTTPS:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 
+# The key that signs checkpoints of the ledger, and the file that they are appended to. Both belong
+# outside the database's reach; an auditor keeps copies of the anchor.
+BANYAN_LEDGER_KEY = env.text("BANYAN_LEDGER_KEY", str(STATE_DIR / "ledger.key"))
+BANYAN_LEDGER_ANCHOR = env.text("BANYAN_LEDGER_ANCHOR", str(STATE_DIR / "ledger.anchor"))
+BANYAN_STATE_COMPARISON = "rollout.queries.places_for_audit"
+
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": ["'none'"],
@@ -244,6 +250,11 @@ CELERY_BEAT_SCHEDULE = {
         "task": "shadow.tasks.probe_health",
         "schedule": 5.0,
         "options": {"expires": 10},
+    },
+    "checkpoint": {
+        "task": "audit.tasks.checkpoint",
+        "schedule": 60.0,
+        "options": {"expires": 60},
     },
     "settle-hours": {
         "task": "traffic.tasks.settle_hours",

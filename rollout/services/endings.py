@@ -81,6 +81,7 @@ def _grounds(migration: ServiceMigration, ask: Ask, made: Move) -> Grounds:
     return Grounds(
         evaluations=checked.evaluations,
         verdicts=checked.verdicts,
+        recorded=checked.recorded,
         body={
             "confirmed": migration.slug,
             "in_effect_s": held_s,

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from audit.chain import Actor, utc_text
+from audit.checkpoints import checkpoint_now
 from judge.verdict import Verdict
 from rollout import gates, oversight
 from rollout.exceptions import ConflictError, GatesClosedError
@@ -35,6 +36,7 @@ def promote(  # noqa: PLR0913  # what a caller says about one move
     """
     reason = check_text(reason, "reason", needed="Say why you promote.")
     _check_expected(get(slug), expected_weight)
+    _anchor_ledger(now)
     notice_build(get(slug), now=now)
     ask = Ask(slug, Action.PROMOTE, actor, now, version, reason, request_id)
     with deciding(ask) as migration:
@@ -60,11 +62,21 @@ def override(  # noqa: PLR0913  # what a caller says about one move
     """
     reason = check_text(reason, "reason", needed="Say why you override.")
     _check_expected(get(slug), expected_weight)
+    _anchor_ledger(now)
     notice_build(get(slug), now=now)
     ask = Ask(slug, Action.OVERRIDE, actor, now, version, reason, request_id)
     with deciding(ask) as migration:
         made = legal_move(migration, ask)
         return settle(migration, ask, made, _overriding(migration, ask, made))
+
+
+def _anchor_ledger(now: datetime) -> None:
+    """Vouch for every entry before traffic moves toward the candidate; a roll back never asks."""
+    closed = checkpoint_now(now=now).promotion_closed
+    if closed:
+        raise ConflictError(
+            f"The ledger and its anchor do not agree: {closed}", code="ledger_not_anchored"
+        )
 
 
 def promotion(migration: ServiceMigration, ask: Ask, made: Move) -> Grounds:
