@@ -36,6 +36,12 @@ class Gates:
     def __init__(self) -> None:
         self.verdicts = {}
 
+    def install(self, monkeypatch) -> None:
+        monkeypatch.setattr(gates, "evaluate", self.evaluate)
+        monkeypatch.setattr(
+            gates, "evaluate_context", lambda c: self.evaluate(c.migration, now=c.now)
+        )
+
     def say(self, gate: str, verdict: Verdict) -> None:
         self.verdicts[gate] = verdict
 
@@ -62,7 +68,7 @@ def evidence(gate: str, verdict: Verdict = Verdict.FAIL):
 @pytest.fixture
 def open_gates(monkeypatch) -> Gates:
     said = Gates()
-    monkeypatch.setattr(gates, "evaluate", said.evaluate)
+    said.install(monkeypatch)
     return said
 
 
