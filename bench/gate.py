@@ -15,6 +15,7 @@ HOURS = 48
 BLOCK_SECONDS = 10
 BLOCKS = HOURS * 3600 // BLOCK_SECONDS
 GOAL_MS = 50.0
+GOAL_LATENCY_MS = 30.0
 MORE = 100
 GOAL_OF_MORE = 1.1
 STEP_BLOCKS = 3600 // BLOCK_SECONDS
@@ -71,11 +72,14 @@ def _latency(source: np.random.Generator) -> dict[str, Result]:
                 elapsed_s=HOURS * 3600.0,
                 policy=policy,
             )
-        return 1
+        return len(sides)
 
     series = paired({"latency": side})["latency"]
-    how = f"{ROUTES} routes and overall, 5 percentiles, bounds and forecasts ({series.spread})"
-    return {"latency_gate_evaluation_5_routes": _milliseconds(series, how)}
+    how = (
+        f"one route, 5 percentiles of full histograms, bounds and forecasts, candidates from 20 % "
+        f"faster to equal ({series.spread}); merging the blocks not included"
+    )
+    return {"latency_gate_evaluation": _milliseconds(series, how, GOAL_LATENCY_MS)}
 
 
 def _live(source: np.random.Generator) -> dict[str, Result]:
@@ -110,11 +114,11 @@ def latencies(source: np.random.Generator, scale: float) -> Latencies:
     return Latencies(even=even, odd=odd)
 
 
-def _milliseconds(series: Series, how: str) -> Result:
+def _milliseconds(series: Series, how: str, goal: float = GOAL_MS) -> Result:
     return Result(
         value=round(1000 * series.median, 2),
         unit="ms CPU",
-        goal=GOAL_MS,
+        goal=goal,
         direction="max",
         runs=len(series.seconds),
         how=how,

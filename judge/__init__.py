@@ -35,10 +35,10 @@ if TYPE_CHECKING:
     from judge.histogram import hist_edges as hist_edges
     from judge.histogram import quantile as quantile
     from judge.late import e_sr as e_sr
-    from judge.latency import Latencies as Latencies
+    from judge.latencies import Latencies as Latencies
+    from judge.latencies import quantile_interval as quantile_interval
     from judge.latency import LatencyPolicy as LatencyPolicy
     from judge.latency import judge_latency as judge_latency
-    from judge.latency import quantile_interval as quantile_interval
     from judge.latency_live import LatencyLivePolicy as LatencyLivePolicy
     from judge.latency_live import judge_latency_live as judge_latency_live
     from judge.paired import paired_log_e as paired_log_e
@@ -97,10 +97,10 @@ _HOMES = {
     "hist_edges": "histogram",
     "quantile": "histogram",
     "e_sr": "late",
-    "Latencies": "latency",
+    "Latencies": "latencies",
     "LatencyPolicy": "latency",
     "judge_latency": "latency",
-    "quantile_interval": "latency",
+    "quantile_interval": "latencies",
     "LatencyLivePolicy": "latency_live",
     "judge_latency_live": "latency_live",
     "paired_log_e": "paired",

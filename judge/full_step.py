@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from judge import full, gate
+from judge import full, full_evidence, gate
 from judge.counts import wrong_window
 from judge.errors_live_facts import ErrorsLivePolicy
 from judge.evidence import Evidence
@@ -44,7 +44,7 @@ def judge_errors_full(
     )
     facts = full.gather(counts, rule, keys=error_keys, deff=float(deff))
     minimums = _minimums(facts.n, elapsed_s, policy)
-    return full.evidence([facts], minimums, rule=ERRORS_RULE, version=RULE_VERSION)
+    return full_evidence.evidence([facts], minimums, rule=ERRORS_RULE, version=RULE_VERSION)
 
 
 def judge_latency_full(  # noqa: PLR0913 - what a live gate knows
@@ -90,7 +90,7 @@ def judge_latency_full(  # noqa: PLR0913 - what a live gate knows
         for name, rho in policy.rho.items()
     ]
     minimums = _minimums(min(facts.n for facts in found), elapsed_s, policy)
-    return full.evidence(found, minimums, rule=LATENCY_RULE, version=RULE_VERSION)
+    return full_evidence.evidence(found, minimums, rule=LATENCY_RULE, version=RULE_VERSION)
 
 
 def _tau(taus: Mapping[str, float], name: str) -> float:

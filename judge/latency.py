@@ -7,7 +7,8 @@ from judge import latency_facts as facts_of
 from judge.counts import wrong_window
 from judge.evidence import Evidence
 from judge.gate import Minimums
-from judge.latency_facts import Latencies, LatencyPolicy, Percentile, quantile_interval
+from judge.latencies import Latencies, quantile_interval
+from judge.latency_facts import LatencyPolicy, Percentile
 from judge.rates import log_needed
 
 RULE = "latency"

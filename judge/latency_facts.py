@@ -1,8 +1,8 @@
 """What the histograms of both sides say about each percentile, in numbers and in words."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -10,9 +10,9 @@ from judge import gate, histogram, words
 from judge.arrays import Floats
 from judge.evidence import Part
 from judge.gate import Lack
-from judge.histogram import BUCKETS, OVERFLOW, TABLE, Histogram
-from judge.quantiles import forecast_factor, quantile_better_log_e, quantile_ranks
-from judge.rates import MAX_N
+from judge.histogram import BUCKETS, Histogram
+from judge.latencies import Latencies, ratio_bounds
+from judge.quantiles import forecast_factor, quantile_better_log_e
 from judge.verdict import Verdict
 
 TAUS = (0.5, 0.9, 0.95, 0.99, 0.999)
@@ -44,41 +44,6 @@ class LatencyPolicy:
             raise ValueError(f"margin must be a number of buckets: {self.margin!r}")
         if not 0 <= self.max_rejected < 1:
             raise ValueError(f"max_rejected must be a share below 1: {self.max_rejected!r}")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Latencies:
-    """The latencies of one side, by the parity of a hash of the request's id.
-
-    Sparse histograms, bucket -> count. `rejected` were negative or no number; `warming` were left
-    out because the instance had just started.
-    """
-
-    even: Mapping[int, int] = field(default_factory=dict)
-    odd: Mapping[int, int] = field(default_factory=dict)
-    rejected: int = 0
-    warming: int = 0
-    table: str = TABLE
-
-    def problem(self, max_rejected: float) -> str:
-        """Return why they cannot be right, "" if they can."""
-        if self.table != TABLE:
-            return f"a histogram of edge table {self.table!r}, not {TABLE!r}"
-        counts = [*self.even.values(), *self.odd.values(), self.rejected, self.warming]
-        if any(type(count) is not int or count < 0 for count in counts):
-            return "a count of latencies that is none"
-        if any(type(b) is not int or not 0 <= b < BUCKETS for b in (*self.even, *self.odd)):
-            return "latencies in a bucket that does not exist"
-        n = sum(counts)
-        if n > MAX_N:
-            return f"more than {words.count(MAX_N)} latencies"
-        if self.rejected > max_rejected * n:
-            return f"{words.count(self.rejected)} of {words.count(n)} latencies are no durations"
-        return ""
-
-    def both(self) -> Histogram:
-        """Return all latencies, for display."""
-        return histogram.merge([self.even, self.odd])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,7 +126,7 @@ def percentile(  # noqa: PLR0913 - one percentile's share of the gate's input
         required=required,
         legacy_us=histogram.quantile(both.shown_legacy, tau) or 0,
         candidate_us=histogram.quantile(both.shown_candidate, tau) or 0,
-        bounds=_ratio_bounds(both.shown_legacy, both.shown_candidate, tau, policy.alpha_pass),
+        bounds=ratio_bounds(both.shown_legacy, both.shown_candidate, tau, policy.alpha_pass),
         log_e=log_e,
         log_needed=log_needed,
         # Slower by more than what is tolerated; being asked to be faster is no reason to FAIL.
@@ -170,46 +135,6 @@ def percentile(  # noqa: PLR0913 - one percentile's share of the gate's input
         factor=1.0
         if log_e >= log_needed
         else forecast_factor(cand, leg, tau, policy.margin, log_needed),
-    )
-
-
-def quantile_interval(
-    counts: Mapping[int, int], tau: float, alpha: float
-) -> tuple[int | None, int | None]:
-    """Return microseconds that enclose the true tau-quantile with confidence 1 - alpha.
-
-    At every moment; None where a side is not bounded yet, or lies in the overflow.
-    """
-    n = histogram.total(counts)
-    if n == 0:
-        return None, None
-    low, high = quantile_ranks(n, tau, alpha)
-    edges = histogram.edges()
-    lower = upper = None
-    if low >= 0:
-        bucket = _bucket_of(counts, low + 1)
-        lower = int(edges[bucket - 1]) if bucket else 0
-    if high <= n:
-        bucket = _bucket_of(counts, high)
-        upper = int(edges[bucket]) if bucket < OVERFLOW else None
-    return lower, upper
-
-
-def _bucket_of(counts: Mapping[int, int], rank: int) -> int:
-    """Return the bucket of the rank-th smallest, from 1."""
-    buckets = sorted(counts)
-    reached = np.cumsum([counts[bucket] for bucket in buckets])
-    return buckets[int(np.searchsorted(reached, rank))]
-
-
-def _ratio_bounds(
-    legacy: Mapping[int, int], candidate: Mapping[int, int], tau: float, alpha: float
-) -> tuple[float | None, float | None]:
-    leg_low, leg_high = quantile_interval(legacy, tau, alpha / 2)
-    cand_low, cand_high = quantile_interval(candidate, tau, alpha / 2)
-    return (
-        None if cand_low is None or not leg_high else cand_low / leg_high,
-        None if cand_high is None or not leg_low else cand_high / leg_low,
     )
 
 

@@ -22,6 +22,8 @@ _STRIDE = 16
 _NOW, _LATER = 12, 12
 _FORECAST_STEPS = 14
 _FURTHEST = 2.0**20
+# Ranks so many standard deviations from the middle, and a few more, hold for any usual alpha.
+_FAR, _FEW = 6.0, 20
 
 
 def quantile_better_log_e(cand: CountsOf, leg: CountsOf, tau: float, margin: int = 0) -> float:
@@ -41,16 +43,29 @@ def quantile_ranks(n: int, tau: float, alpha: float) -> tuple[int, int]:
     With confidence 1 - alpha at every moment; -1 and n + 1 where there is no bound yet.
     """
     needed = rates.log_needed(alpha / 2)
-    low = _last(-1, math.floor(n * tau), lambda k: rates.log_e_below(n, k, tau) >= needed)
+    middle = n * tau
+    near = math.ceil(_FAR * math.sqrt(middle * (1 - tau))) + _FEW
+    low = _last(
+        -1,
+        math.floor(middle),
+        lambda k: rates.log_e_below(n, k, tau) >= needed,
+        guess=math.floor(middle) - near,
+    )
     high = _last(
-        -n - 1, -math.ceil(n * tau), lambda k: rates.log_e_above(n, -k, tau, _JEFFREYS) >= needed
+        -n - 1,
+        -math.ceil(middle),
+        lambda k: rates.log_e_above(n, -k, tau, _JEFFREYS) >= needed,
+        guess=-math.ceil(middle) - near,
     )
     return low, -high
 
 
-def _last(below: int, top: int, holds: Callable[[int], bool]) -> int:
-    """Return the largest k in (below, top] that holds, `below` if none; what holds comes first."""
-    low, high = below, top + 1
+def _last(below: int, top: int, holds: Callable[[int], bool], *, guess: int) -> int:
+    """Return the largest k in (below, top] that holds, `below` if none; what holds comes first.
+
+    The guess, if it holds, spares looking further down.
+    """
+    low, high = guess if guess > below and holds(guess) else below, top + 1
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (middle, high) if holds(middle) else (low, middle)

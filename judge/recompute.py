@@ -26,7 +26,8 @@ from judge.errors_live_facts import ErrorsLivePolicy
 from judge.errors_paired import ErrorsPairedPolicy
 from judge.evidence import Evidence
 from judge.full import FullCounts
-from judge.latency_facts import Latencies, LatencyPolicy
+from judge.latencies import Latencies
+from judge.latency_facts import LatencyPolicy
 from judge.latency_live_facts import LatencyLivePolicy
 from judge.pairs import PairCounts
 from judge.split_gate import SplitCounts, SplitPolicy

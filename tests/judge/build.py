@@ -7,7 +7,7 @@ import numpy as np
 from judge.arms import ArmBlocks
 from judge.evidence import Evidence
 from judge.histogram import add_many
-from judge.latency_facts import Latencies
+from judge.latencies import Latencies
 from judge.pairs import PairCounts
 
 
