@@ -8,3 +8,7 @@ class AuditConfig(AppConfig):
 
     name = "audit"
     verbose_name = "Ledger"
+
+    def ready(self) -> None:
+        """Register the checks of key and anchors."""
+        from audit import checks  # noqa: F401 - importing it registers them

@@ -244,7 +244,7 @@ def verify_chain(
 def read_object(body: bytes) -> dict[str, Any] | None:
     """Return the JSON object in `body`; None when it is anything else."""
     try:
-        fields = json.loads(body)
+        fields = json.loads(body.decode())
     except (ValueError, RecursionError):
         return None
     return fields if isinstance(fields, dict) else None
@@ -591,7 +591,8 @@ def _by_openssl(public: bytes, signature: bytes, text: bytes) -> bool:
         sig.write_bytes(signature)
         command = ["openssl", "pkeyutl", "-verify", "-pubin", "-keyform", "DER", "-inkey", str(key)]
         command += ["-rawin", "-in", str(signed), "-sigfile", str(sig)]
-        done = subprocess.run(command, capture_output=True, check=False)  # noqa: S603 - no input of others in it
+        # S603: nothing that others wrote is part of the command.
+        done = subprocess.run(command, capture_output=True, check=False)  # noqa: S603
     return done.returncode == 0
 
 
@@ -608,7 +609,7 @@ class Coverage:
     2. A key that was lost cannot sign its successor. Such a rotation is believed only when the new
        key is one of `trusted`.
     3. Each checkpoint states the root of the tree and the hash of the entry at its size.
-    4. With `trusted` keys, one of them must be among those that were in force.
+    4. With `trusted` keys, one of them must have signed: being named in a rotation proves nothing.
     `verify` None means that signatures cannot be checked here; then only 3 is.
     """
 
@@ -620,6 +621,7 @@ class Coverage:
     tree: Frontier = field(default_factory=Frontier)
     in_force: list[Key] = field(default_factory=list)
     handing_over: Key | None = None
+    signers: set[Key] = field(default_factory=set)
     covered: int = 0
     finding: Finding | None = None
     _waiting: list[Checkpoint] = field(init=False)
@@ -709,22 +711,22 @@ class Coverage:
             if not self._signed(checkpoint, key):
                 return f"the checkpoint at {checkpoint.size} is not signed by the key {key.id}"
         self.handing_over = None
+        self.signers.update(needed)
         return ""
 
     def finish(self) -> Finding | None:
-        """Say what is wrong when nothing follows any more."""
-        if self.finding:
-            return self.finding
+        """Say what is wrong when nothing follows any more, and nothing was before."""
         if beyond := self._waiting[-1:]:
             text = f"the checkpoint at {beyond[0].size} lies beyond the log's end"
             kind = CUT if self._may_be_ours(beyond[0]) else BAD_SIGNATURE
             return Finding(kind, self.tree.size + 1 if kind == CUT else beyond[0].size, text)
-        if self.trusted and self.verify and not set(self.trusted) & set(self.in_force):
-            if not self.in_force:
-                return Finding(UNCOVERED, 1, "no checkpoint is signed by the key that you gave")
-            text = f"signed by the key {self.in_force[0].id}, which is none of yours"
-            return Finding(BAD_SIGNATURE, self.covered, text)
-        return None
+        if not self.trusted or not self.verify or self.signers.intersection(self.trusted):
+            return None
+        if not self.signers:
+            return Finding(UNCOVERED, 1, "no checkpoint is signed by the key that you gave")
+        names = ", ".join(sorted(key.id for key in self.signers))
+        text = f"signed by the key {names}, which is none of yours"
+        return Finding(BAD_SIGNATURE, self.covered, text)
 
 
 def without_lost(checkpoints: Sequence[Checkpoint]) -> list[Checkpoint]:
@@ -807,19 +809,27 @@ def read_place(value: object, which: str) -> Place:
     """Read the `from` or `to` of an entry; raises BrokenRuleError unless it is a legal place."""
     if not isinstance(value, dict):
         raise BrokenRuleError(f"`{which}` is not a place")
-    phase, step, weight = value.get("phase"), value.get("step"), value.get("weight")
-    held, version = value.get("held", False), value.get("version")
-    _require(
-        isinstance(phase, str) and phase in WEIGHTS, f"`{which}` has the unknown phase {phase!r}"
-    )
-    _require(_is_int(weight), f"`{which}` has no whole weight")
-    _require(_is_int(version), f"`{which}` has no version")
-    _require(step is None or _is_int(step), f"`{which}` has no whole step")
-    _require(isinstance(held, bool), f"`{which}` does not say whether it is held")
-    place = Place(str(phase), step, int(str(weight)), bool(held), int(str(version)))
-    _require(place.weight in WEIGHTS[place.phase], f"{phase} at {weight} % is not a legal place")
-    _require((step is not None) == (phase == "canary"), f"{phase} with the step {step!r}")
-    return place
+    if text := _illegal(value, which):
+        raise BrokenRuleError(text)
+    phase, step, weight = value["phase"], value.get("step"), value["weight"]
+    return Place(phase, step, weight, value.get("held", False), value["version"])
+
+
+def _illegal(place: Mapping[str, Any], which: str) -> str:  # noqa: PLR0911 - one for each flaw
+    phase, step, weight = place.get("phase"), place.get("step"), place.get("weight")
+    if not isinstance(phase, str) or phase not in WEIGHTS:
+        return f"`{which}` has the unknown phase {phase!r}"
+    if not _is_int(weight):
+        return f"`{which}` has no whole weight"
+    if not _is_int(place.get("version")):
+        return f"`{which}` has no version"
+    if step is not None and not _is_int(step):
+        return f"`{which}` has no whole step"
+    if not isinstance(place.get("held", False), bool):
+        return f"`{which}` does not say whether it is held"
+    if weight not in WEIGHTS[phase]:
+        return f"{phase} at {weight} % is not a legal place"
+    return f"{phase} with the step {step!r}" if (step is None) == (phase == "canary") else ""
 
 
 class Who(NamedTuple):
@@ -870,7 +880,8 @@ def read_entry(seq: int, verb: str, body: Mapping[str, Any]) -> Entry:
     who, at = body.get("actor"), body.get("at")
     if not isinstance(who, dict) or not isinstance(at, str) or not _MOMENT.fullmatch(at):
         raise BrokenRuleError("it does not say who acted when")
-    return Entry(seq, verb, body, Who(*(str(who.get(name, "")) for name in Who._fields)), at)
+    kind, name, role = who.get("kind"), who.get("name"), who.get("role")
+    return Entry(seq, verb, body, Who(str(kind), str(name), str(role or "")), at)
 
 
 @dataclass(slots=True)

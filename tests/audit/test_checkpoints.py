@@ -7,16 +7,25 @@ from datetime import timedelta
 from typing import ClassVar
 
 import pytest
+from django.core.checks import run_checks
 from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection, transaction
 
-from audit import checkpoints, conf, keys, queries, stored
+from audit import checkpoints, conf, keys, proofs, queries, stored
 from audit.anchors import FileAnchor, main_anchor, within
 from audit.checkpoints import checkpoint_now, rotate_key
 from audit.errors import AnchorProblemError, KeyProblemError
 from audit.models import Checkpoint, LedgerEntry, LedgerHead
 from audit.tasks import checkpoint
-from audit.verify_audit import Known, find_verifier, read_key, read_note, verify_export
+from audit.verify_audit import (
+    Inclusion,
+    Known,
+    find_verifier,
+    read_key,
+    read_note,
+    verify_export,
+    verify_inclusion,
+)
 from tests.audit.builders import ADA, NOW
 from tests.audit.test_append import note
 from tests.ledger import without_triggers
@@ -434,6 +443,39 @@ def test_the_command_rotates_and_prints_the_new_key(capsys):
     checkpoint_now(now=NOW)
     call_command("audit_rotate_key", reason="yearly")
     assert str(stored.keys()[-1]) in capsys.readouterr().out
+    conf.anchor_path().unlink()
+    conf.anchor_path().mkdir()
+    call_command("audit_rotate_key", reason="again")
+    assert "warning: unanchored" in capsys.readouterr().err
+
+
+def test_the_commands_warn_when_nothing_could_be_signed(capsys):
+    with without_triggers(), connection.cursor() as db:
+        db.execute("UPDATE audit_ledgerentry SET actor = '' WHERE seq = 2")
+    with pytest.raises(CommandError, match="no checkpoint yet"):
+        call_command("audit_checkpoint")
+    printed = capsys.readouterr().err
+    assert "warning: unanchored" in printed
+    assert "entry 2 does not hold" in printed
+
+
+def test_an_entry_is_proved_to_be_in_the_signed_tree():
+    checkpoint_now(now=NOW)
+    row, entry = stored.newest_checkpoint(), queries.get(2)
+    claim = Inclusion(1, row.size, bytes.fromhex(entry.hash), bytes.fromhex(row.root))
+    assert verify_inclusion(claim, proofs.inclusion(seq=2, size=row.size))
+    assert proofs.consistency(old=0, new=3) == []
+    with pytest.raises(IndexError):
+        proofs.inclusion(seq=2, size=4)
+
+
+def test_a_successor_that_belongs_to_no_rotation_signs_nothing():
+    checkpoint_now(now=NOW)
+    rotate_key(actor=ADA, reason="yearly", now=NOW)
+    keys.create(keys.next_path(conf.key_path()))
+    note("more")
+    assert checkpoint_now(now=SOON).reason == ""
+    assert main_anchor().newest().size == 5
 
 
 def test_the_command_prints_a_checkpoint_or_a_line_for_the_witness(capsys):
@@ -472,3 +514,15 @@ def test_a_key_that_cannot_be_written_is_said(verb, tmp_path):
 def test_a_successor_that_cannot_take_its_place_is_said(tmp_path):
     with pytest.raises(KeyProblemError, match="No such file"):
         keys.replace(tmp_path / "key", tmp_path / "none")
+
+
+def test_the_start_warns_of_a_key_open_to_others_and_of_an_anchor_that_is_none(settings):
+    def warned():
+        return [each.id for each in run_checks(tags=["audit"])]
+
+    assert warned() == []
+    checkpoint_now(now=NOW)
+    assert warned() == []
+    conf.key_path().chmod(0o644)
+    settings.BANYAN_LEDGER_ANCHORS = ["nowhere.at_all"]
+    assert warned() == ["audit.W001", "audit.W002"]

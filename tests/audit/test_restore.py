@@ -170,6 +170,10 @@ def test_the_command_declares_it_and_says_what_was_given_up(capsys):
     printed = capsys.readouterr().out
     assert "entry 5: the log goes on after 4; what the anchor has up to 5 is given up" in printed
     assert "anchored: 5 of 5" in printed
+    restore_to(4)
+    conf.key_path().chmod(0o644)
+    call_command("audit_restore", reason="once more")
+    assert "chmod 600" in capsys.readouterr().err
 
 
 def test_a_restore_to_before_a_rotation_needs_the_key_changed_once_more():

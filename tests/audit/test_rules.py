@@ -145,11 +145,9 @@ def test_a_move_that_was_never_allowed_is_named(words, entries):
 
 
 def test_an_unknown_action_that_moves_nothing_is_counted():
-    replay = Replay()
-    for link in log([*LIFE, move("retune", BACK, BACK)]):
-        replay.feed(link)
+    replay = replayed_links(log([*LIFE, move("retune", BACK, BACK), note("admire")]))
     assert replay.finding is None
-    assert replay.unknown == {"token:issue": 1, "migration:retune": 1}
+    assert replay.unknown == {"token:issue": 1, "migration:retune": 1, "migration:admire": 1}
 
 
 def test_a_body_that_is_no_object_is_named():

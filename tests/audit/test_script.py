@@ -9,9 +9,12 @@ from pathlib import Path
 import pytest
 
 from audit import verify_audit
+from audit.verify_audit import checkpoint_line
 from tests.audit.builders import LIFE, LOG_ID, export, head_of, log
+from tests.audit.signing import OLD, STRANGER, checkpoint, key, signed_export
 
 WHOLE = log()
+LAST = len(WHOLE)
 
 
 @pytest.fixture
@@ -70,6 +73,37 @@ def test_a_head_noted_earlier_must_still_be_in_it(run):
     head = head_of(WHOLE)
     assert run(short, "--head", f"{head.seq}:{head.hash}")[0] == 1
     assert run(export(WHOLE), "--head", f"{head.seq}:{head.hash}")[0] == 0
+
+
+def test_keys_and_checkpoints_noted_earlier_are_asked_for(run, tmp_path, capsys):
+    own = tmp_path / "anchor"
+    own.write_text(checkpoint_line(checkpoint(WHOLE[:6]).note))
+    lines = signed_export(WHOLE, [checkpoint(WHOLE[:3])])
+    code, output = run(lines, "--key", str(key(OLD)), "--checkpoint", str(own))
+    assert code == 0
+    assert f"signed by {key(OLD)}" in output
+    assert "own word" not in output
+    assert "own word" in run(lines)[1]
+    code, output = run(lines, "--key", str(key(STRANGER)))
+    assert code == 1
+    assert "none of yours" in output
+    with pytest.raises(SystemExit):
+        run(lines, "--key", "nonsense")
+
+
+def test_signatures_that_cannot_be_checked_exit_3(run, monkeypatch):
+    monkeypatch.setattr(verify_audit, "find_verifier", lambda: None)
+    code, output = run(signed_export(WHOLE, [checkpoint(WHOLE[:3])]))
+    assert code == 3
+    assert "UNCHECKED" in output
+
+
+def test_a_declared_restore_is_listed(run):
+    new = {"size": LAST, "head": WHOLE[-1].hash}
+    body = {"old": {"size": 20, "head": "ab" * 32}, "new": new, "reason": "a disk died"}
+    code, output = run(export(log([*LIFE, {"action": "ledger:restored", **body}])))
+    assert code == 0
+    assert f"entry {LAST + 1} declares a restore from a backup: a disk died" in output
 
 
 @pytest.mark.parametrize("content", [b"", b"hello\n", b"\x00\xff\x00", b"{}\n"])

@@ -261,8 +261,43 @@ def test_a_rotation_before_the_first_checkpoint_needs_no_old_signature():
     assert found(signed_export(links, [checkpoint(links, NEW)], keys=[NEW])) is None
 
 
+def test_a_key_that_a_forged_history_only_names_has_not_signed_it():
+    forged = [*LIFE[:4], rotation(old=str(key(STRANGER)), new=str(key(OLD)))]
+    links = log(forged)
+    lines = signed_export(links, [checkpoint(links[:4], STRANGER)], keys=[STRANGER, OLD])
+    assert found(lines) is None
+    assert found(lines, keys=[key(OLD)]) == (BAD_SIGNATURE, 4)
+
+
+def test_of_a_rotation_nothing_is_said_where_signatures_cannot_be_checked():
+    lines = signed_export(rotated(lost=True), [], keys=[OLD])
+    assert found(lines, verify=None) is None
+
+
+def test_a_checkpoint_beyond_the_end_that_nobody_signed_is_named_as_such():
+    forged = checkpoint(WHOLE, STRANGER)
+    assert found(signed_export(WHOLE[:6], BOTH), checkpoints=[forged]) == (BAD_SIGNATURE, 9)
+
+
+@pytest.mark.skipif(not shutil.which("openssl"), reason="openssl is not installed")
+def test_openssl_and_cryptography_agree(monkeypatch):
+    monkeypatch.setitem(sys.modules, "cryptography.hazmat.primitives.asymmetric", None)
+    by_openssl = find_verifier()
+    assert by_openssl is not VERIFY
+    assert found(signed_export(WHOLE, BOTH), verify=by_openssl) is None
+    altered = AT_6._replace(at="2026-02-02T00:00:00.000000Z")
+    assert found(signed_export(WHOLE, [AT_3, altered]), verify=by_openssl) == (BAD_SIGNATURE, 6)
+    monkeypatch.setattr(shutil, "which", lambda _name: None)
+    assert find_verifier() is None
+
+
+def test_a_public_key_of_no_curve_point_verifies_nothing():
+    assert not VERIFY(b"\xff" * 31, b"\x00" * 64, b"")
+    assert not VERIFY(key(OLD).public, b"\x00" * 64, b"")
+
+
 def test_words_about_a_rotation_in_another_entry_change_no_key():
-    note = {"action": "note:write", "text": 'see "ledger:rotate_key"', "new": str(key(NEW))}
+    note = {"action": "note:write", "text": "ledger:rotate_key", "new": str(key(NEW))}
     links = log([*LIFE[:2], note, *LIFE[2:]])
     assert found(signed_export(links, [checkpoint(links[:3]), checkpoint(links)])) is None
 

