@@ -4,6 +4,7 @@ import json
 import random
 from dataclasses import replace
 from datetime import datetime, timedelta
+from unittest.mock import patch
 
 from django.contrib.auth.models import Group, User
 
@@ -11,7 +12,7 @@ from judge.histogram import add_many
 from rollout import gates, services
 from rollout.lifecycle import Action
 from rollout.models import ServiceMigration
-from rollout.policy import STEP_GATES, Policy
+from rollout.policy import DEMO, PRESETS, STEP_GATES
 from shadow.models import MismatchGroup, MismatchSample, PairBlock, ProbeResult, ServicePair
 from tests.rollout.builders import OPERATOR, fresh, given
 from traffic import services as traffic
@@ -42,13 +43,10 @@ def make(slug: str, *, now: datetime, **changes) -> ServiceMigration:
         candidate_url=f"http://10.0.0.5:{port + 1}",
         **{"title": slug, **changes},
     )
-    made = services.create_migration(given=values, actor=OPERATOR, now=now)
     # The drawn fleet has pairs and keys, and says nothing of latency and errors.
-    policy = Policy.from_dict(made.policy)
-    drawn = tuple(g for g in policy.gates if g.gate in ("discrepancy", *STEP_GATES))
-    made.policy = replace(policy, gates=drawn).to_dict()
-    ServiceMigration.objects.filter(pk=made.pk).update(policy=made.policy)
-    return made
+    asked = tuple(g for g in DEMO.gates if g.gate in ("discrepancy", *STEP_GATES))
+    with patch.dict(PRESETS, demo=replace(DEMO, gates=asked)):
+        return services.create_migration(given=values, actor=OPERATOR, now=now)
 
 
 def proxy_of(made: ServiceMigration) -> Proxy:
