@@ -764,9 +764,10 @@ NEEDS: Mapping[str, str] = {
     "decline_approval": "approver",
     "close_review": "approver",
 }
-UNATTENDED: Mapping[str, frozenset[str]] = {
-    "automation": frozenset({"create", "hold", "resume", "roll_back", "late_entry", "in_effect"}),
-    "host": frozenset({"create", "hold", "roll_back", "late_entry", "in_effect"}),
+_BY_ITSELF = ("create", "hold", "roll_back", "late_entry", "in_effect")
+UNATTENDED: Mapping[str, Sequence[str]] = {
+    "automation": (*_BY_ITSELF, "resume", "latch"),
+    "host": _BY_ITSELF,
 }
 LIVE_GATES = ("errors", "latency_regression")  # judged from the first step on, not before it
 NOT_GIVEN = "not given"
@@ -959,7 +960,9 @@ def _promote(step: Step) -> None:
     override = step.entry.body.get("override")
     passed_by = _override(step) if override or step.entry.verb == "override" else ()
     _require_passing(step, passed_by)
-    if not passed_by and step.life.policy.get("approvals_required"):
+    approval_from = step.life.policy.get("approval_from")
+    wanted = _is_int(approval_from) and step.now.weight >= int(str(approval_from))
+    if wanted and not passed_by:
         _require_approval(step)
 
 
@@ -1133,11 +1136,15 @@ def _reset(step: Step) -> None:
     _stay(step)
     entry = step.entry
     _require(_is_digest(entry.body.get("evidence_sha256")), "a reset that names no evidence")
-    builds = tuple(str(entry.part("builds").get(side)) for side in ("legacy", "candidate"))
-    key = (entry.text("gate"), builds)
+    key = _latch_key(entry, step.was)
     step.life.attempts[key] += 1
     following = step.life.attempts[key] + 1
     _require(entry.body.get("attempt") == following, f"the reset begins attempt {following}")
+
+
+def _latch_key(entry: Entry, place: Place) -> tuple[object, ...]:
+    builds = tuple(str(entry.part("builds").get(side)) for side in ("legacy", "candidate"))
+    return (entry.text("gate"), builds, place.phase, place.weight)
 
 
 def _waive(step: Step) -> None:
@@ -1202,6 +1209,14 @@ def _close_review(life: Life, entry: Entry) -> None:
     _require(opened_by != entry.who.name, "who opened a review closed it")
 
 
+def _latch(life: Life, entry: Entry) -> None:
+    """A FAIL that stays until it is reset."""
+    _in_effect(life, entry)
+    _require(entry.body.get("verdict") == "FAIL", "only a FAIL is latched")
+    present = life.attempts[_latch_key(entry, life.place)] + 1
+    _require(entry.body.get("attempt") == present, f"the verdict belongs to attempt {present}")
+
+
 def _in_effect(life: Life, entry: Entry) -> None:
     place = read_place(entry.body.get("place"), "place")
     _require(place == life.place, f"{life.slug} did not stand at that place")
@@ -1247,6 +1262,7 @@ NOTES: Mapping[str, Callable[[Life, Entry], None]] = {
     "withdraw_approval": _withdraw_approval,
     "close_review": _close_review,
     "in_effect": _in_effect,
+    "latch": _latch,
     "addresses": _nothing,
     "new_build": _nothing,
 }

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.db import connection, transaction
 from django.test import TransactionTestCase
 
@@ -75,8 +76,8 @@ def ledger_flush() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def own_anchor(settings: Any, tmp_path_factory: pytest.TempPathFactory) -> None:
+def own_anchor(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Give each test a key and an anchor of its own: its ledger begins empty."""
     place = tmp_path_factory.getbasetemp() / "ledgers" / uuid.uuid4().hex
-    settings.BANYAN_LEDGER_KEY = place / "ledger.key"
-    settings.BANYAN_LEDGER_ANCHOR = place / "ledger.anchor"
+    monkeypatch.setattr(settings, "BANYAN_LEDGER_KEY", str(place / "ledger.key"))
+    monkeypatch.setattr(settings, "BANYAN_LEDGER_ANCHOR", str(place / "ledger.anchor"))

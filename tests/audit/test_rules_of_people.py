@@ -32,7 +32,7 @@ TERMS = {"gates": ["latency"], "incident": "INC-7", "expires_at": LATER}
 POLICY = {
     "name": "guide",
     "version": 1,
-    "approvals_required": 1,
+    "approval_from": 5,
     "steps": [{"weight": 5}, {"weight": 25}, {"weight": 100}],
     "gates": [
         {"gate": "discrepancy", "from_weight": 1},
@@ -126,6 +126,11 @@ def reset(was=DUAL_RUN, attempt=2, **more):
     return move("reset", was, now, **{**body, "attempt": attempt, **more})
 
 
+def latch(place=DUAL_RUN, attempt=1, **more):
+    body = {"gate": "latency", "builds": BUILDS, "verdict": "FAIL", "by": ROBOT, **more}
+    return note("latch", place=place, attempt=attempt, **body)
+
+
 def late(was=AT_5, **more):
     body = {"record_sha256": "aa" * 32, "happened_at": NOW, "by": Actor("host", "edge-1", "host")}
     now = place("dual_run", held=True, version=was["version"] + 1)
@@ -156,6 +161,9 @@ def new_policy(was=DUAL_RUN, **more):
         pytest.param([*BEGUN, reset(), reset(WAIVED, 3)], id="reset twice"),
         pytest.param([*BEGUN, reset(), reset(WAIVED, builds={**BUILDS, "candidate": "r8"})],
                      id="reset on another build"),
+        pytest.param([*BEGUN, latch(), reset(), latch(WAIVED, 2), reset(WAIVED, 3)], id="latch"),
+        pytest.param([STRICT[0] | {"policy": {**POLICY, "approval_from": 25}}, LIFE[1],
+                      promote(approval=None)], id="approval from 25 %"),
         pytest.param([*BEGUN, promote(), late()], id="late entry"),
         pytest.param([*BEGUN, new_policy()], id="policy"),
         pytest.param([*BEGUN, note("new_build", builds=BUILDS, by=ROBOT)], id="new build"),
@@ -254,6 +262,10 @@ TWO = [*STRICT, *approved()]
         ("begins attempt 3", [*BEGUN, reset(), reset(WAIVED, 2)]),
         ("names no evidence", [*BEGUN, reset(evidence_sha256="")]),
         ("without `builds`", [*BEGUN, reset(builds=None)]),
+        ("belongs to attempt 2", [*BEGUN, latch(), reset(), latch(WAIVED, 1)]),
+        ("only a FAIL", [*BEGUN, latch(verdict="PASS")]),
+        ("did not stand", [*BEGUN, latch(AT_5)]),
+        ("latch by host", [*BEGUN, latch(by=Actor("host", "root", "host"))]),
         # late entries
         ("imported twice", [*BEGUN, promote(), late(), move("late_entry", b := place(
             "dual_run", held=True, version=3), b, record_sha256="aa" * 32, happened_at=NOW)]),
