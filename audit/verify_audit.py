@@ -1136,15 +1136,16 @@ def _reset(step: Step) -> None:
     _stay(step)
     entry = step.entry
     _require(_is_digest(entry.body.get("evidence_sha256")), "a reset that names no evidence")
-    key = _latch_key(entry, step.was)
+    key = _latch_key(entry)
     step.life.attempts[key] += 1
     following = step.life.attempts[key] + 1
     _require(entry.body.get("attempt") == following, f"the reset begins attempt {following}")
 
 
-def _latch_key(entry: Entry, place: Place) -> tuple[object, ...]:
+def _latch_key(entry: Entry) -> tuple[object, ...]:
+    """Name what shares its alphas: a gate on a pair of builds, wherever it failed or was reset."""
     builds = tuple(str(entry.part("builds").get(side)) for side in ("legacy", "candidate"))
-    return (entry.text("gate"), builds, place.phase, place.weight)
+    return (entry.text("gate"), builds)
 
 
 def _waive(step: Step) -> None:
@@ -1213,7 +1214,7 @@ def _latch(life: Life, entry: Entry) -> None:
     """A FAIL that stays until it is reset."""
     _in_effect(life, entry)
     _require(entry.body.get("verdict") == "FAIL", "only a FAIL is latched")
-    present = life.attempts[_latch_key(entry, life.place)] + 1
+    present = life.attempts[_latch_key(entry)] + 1
     _require(entry.body.get("attempt") == present, f"the verdict belongs to attempt {present}")
 
 

@@ -156,6 +156,19 @@ def test_a_reset_begins_another_attempt_with_half_the_alpha():
     assert_ledger_holds()
 
 
+def test_a_fail_above_is_reset_from_below_and_counts_when_it_fails_there_again():
+    made = at_weight(25)
+    fail(made)
+    reset(fresh(made))
+    services.resume(slug=made.slug, reason="once more", actor=OLGA, now=NOW)
+    made = promoted(promoted(fresh(made)))
+    assert made.weight == 25
+    assert oversight.latch_states(made)["errors"].alpha_share == 0.5
+    fail(made)
+    assert GateLatch.objects.get(reset_at=None).attempt == 2
+    assert_ledger_holds()
+
+
 def test_a_new_build_has_its_full_alpha():
     made = started()
     fail(made, "discrepancy")
