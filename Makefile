@@ -42,10 +42,10 @@ walkthrough: deps candidate  ## Drive a whole migration over REST and write walk
 test: test-fast test-postgres test-real  ## Every test: fast ones, the same on PostgreSQL, those with real processes
 
 test-fast: deps
-	$(RUN) -m pytest -q -m "not real"
+	$(RUN) -m pytest -q -n auto -m "not real"
 
 test-postgres: deps
-	$(RUN) -m tests.postgres -- $(RUN) -m pytest -q -m "not real" $(POSTGRES_TESTS)
+	$(RUN) -m tests.postgres -- $(RUN) -m pytest -q -n auto -m "not real" $(POSTGRES_TESTS)
 
 test-real: deps candidate
 	$(RUN) -m pytest -q -m real
