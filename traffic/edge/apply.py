@@ -164,11 +164,12 @@ class Applier:
 
     def _not_applied(self, doc: Json, ruling: Ruling) -> Result:
         if ruling.action == "nothing":
-            self._refusal = None
+            # What was refused in between is not asked any more; its number may be given again.
+            self._refusal, self._seen = None, 0
             return "nothing"
-        if ruling.code in ("held", "reused"):
+        if ruling.code in ("held", "reused", "empty"):
             self._seen = max(self._seen, doc["generation"])
-        kinds: dict[str, RefusalKind] = {"held": "held", "reused": "rejected"}
+        kinds: dict[str, RefusalKind] = {"held": "held", "reused": "rejected", "empty": "rejected"}
         kind = kinds.get(ruling.code, "stale")
         self._refusal = Refusal(kind, doc["generation"], ruling.reason)
         log.warning("refused generation %s: %s", doc["generation"], ruling.reason)

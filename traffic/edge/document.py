@@ -1,6 +1,6 @@
 """An offered snapshot, checked before anything else looks at it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from traffic.edge.fence import Offer
@@ -27,6 +27,7 @@ def check_document(doc: object) -> Json:
     if digest(doc) != doc["sha256"]:
         raise SnapshotError("the content does not match its sha256")
     _check_exposure(doc)
+    _check_clusters(doc)
     return doc
 
 
@@ -73,6 +74,34 @@ def _check_exposure(doc: Json) -> None:
     unsafe = {split: share for split, share in _recomputed(doc["safe_routes"]).items() if share}
     if unsafe:
         raise SnapshotError(f"safe_routes send users to the candidate: {unsafe}")
+
+
+def _check_clusters(doc: Json) -> None:
+    """Refuse no routes at all, and routes to a cluster that does not come with them.
+
+    Envoy's own check of clusters does not look into matchers, where the routes of a canary are: it
+    would take the snapshot and answer 503.
+    """
+    present = {cluster.get("name") for cluster in doc["clusters"] if isinstance(cluster, dict)}
+    for field in ("routes", "safe_routes"):
+        if not doc[field]:
+            raise SnapshotError(f"there are no {field}")
+        lacking = sorted(set(_named_clusters(doc[field])) - present)
+        if lacking:
+            raise SnapshotError(f"{field} name clusters that are not there: {', '.join(lacking)}")
+
+
+def _named_clusters(value: object) -> Iterator[str]:
+    """Find the clusters of route actions and of their mirrors, however deep they lie."""
+    if isinstance(value, Mapping):
+        named = value.get("cluster")
+        if isinstance(named, str):
+            yield named
+        for part in value.values():
+            yield from _named_clusters(part)
+    elif isinstance(value, list):
+        for part in value:
+            yield from _named_clusters(part)
 
 
 def _recomputed(routes: list[Json]) -> dict[str, int]:

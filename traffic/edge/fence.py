@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Action = Literal["apply", "nothing", "refuse"]
-Code = Literal["", "foreign", "stale", "reused", "held"]
+Code = Literal["", "foreign", "stale", "reused", "empty", "held"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +65,9 @@ def rule(ours: Position | None, hold: Hold | None, offer: Offer) -> Ruling:
     1. another lineage that does not say it adopts ours: refused;
     2. a lower generation: refused, also when it asks for less;
     3. the same generation: nothing to do when it is the same document, else refused;
-    4. while held: refused above the hold's cap, unless it is newer and releases this very hold;
-    5. else applied.
+    4. one without any split, while we serve some: refused, a fleet never loses all it serves;
+    5. while held: refused above the hold's cap, unless it is newer and releases this very hold;
+    6. else applied.
 
     The document we already stand on, offered while held, is refused as `held` rather than called
     "nothing to do": its routes are not the ones that serve.
@@ -74,6 +75,8 @@ def rule(ours: Position | None, hold: Hold | None, offer: Offer) -> Ruling:
     by_order = _by_order(ours, hold, offer) if ours is not None else None
     if by_order is not None:
         return by_order
+    if ours is not None and ours.exposure and not offer.exposure:
+        return _refuse("empty", f"generation {offer.generation} has no split, we serve some")
     if hold is None:
         return APPLY
     if offer.release_hold == hold.id:

@@ -30,6 +30,9 @@ def test_a_true_document_passes() -> None:
         (altered(document(), safe_routes=document()["routes"]), "safe_routes send users"),
         (altered(document(), routes=[{"virtual_hosts": 5}]), "the routes cannot be read"),
         (altered(document(), routes=[None]), "the routes cannot be read"),
+        (altered(document(), routes=[], exposure={}), "there are no routes"),
+        (altered(document(), safe_routes=[]), "there are no safe_routes"),
+        (altered(document(), clusters=document()["clusters"][1:]), "name clusters that are not"),
     ],
 )
 def test_a_document_that_is_not_true_is_refused_with_the_reason(doc: Any, reason: str) -> None:

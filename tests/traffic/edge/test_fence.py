@@ -40,6 +40,13 @@ LOWER = replace(NEWER, exposure={"s": 0})
         ),
         pytest.param(None, SAME, "nothing", id="same generation, same hash"),
         pytest.param(None, replace(SAME, sha256="x"), "refuse reused", id="same, other hash"),
+        pytest.param(None, replace(NEWER, exposure={}), "refuse empty", id="newer and empty"),
+        pytest.param(
+            HOLD,
+            replace(NEWER, exposure={}, release_hold="h1"),
+            "refuse empty",
+            id="held: empty, also when it releases",
+        ),
         pytest.param(HOLD, SAME, "refuse held", id="held: same generation above the cap"),
         pytest.param(
             OLD_HOLD, SAME, "nothing", id="held, but the position was applied after the hold"
@@ -78,6 +85,10 @@ def test_the_table_of_the_contract(hold: Hold | None, offer: Offer, expected: st
 
 def test_the_first_snapshot_is_applied_whatever_it_is() -> None:
     assert rule(None, None, NEWER) == Ruling("apply")
+
+
+def test_an_empty_snapshot_may_follow_an_empty_one() -> None:
+    assert rule(replace(OURS, exposure={}), None, replace(NEWER, exposure={})).action == "apply"
 
 
 def test_a_hold_declared_before_the_first_snapshot_binds_it() -> None:
