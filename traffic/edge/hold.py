@@ -28,7 +28,8 @@ from traffic.edge.writer import ConfigWriter
 Json = dict[str, Any]
 
 SOCKET_NAME = "control.sock"
-ANSWER_TIMEOUT_SECONDS = 5.0
+ANSWER_TIMEOUT_SECONDS = 2.0
+"""An edge that hangs takes the connection and answers nothing; all of this is to take 5 s."""
 
 
 def new_hold_id() -> str:
