@@ -120,26 +120,39 @@ async def test_a_batch_whose_reply_was_lost_is_not_added_twice(tmp_path: Path) -
 async def forgetful(real: Path, path: Path) -> AsyncIterator[list[bytes]]:
     """A proxy that cuts the connection instead of passing on the first successful EVALSHA reply."""
     lost: list[bytes] = []
+    serving: set[asyncio.Task[None]] = set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        serving.add(task)
+        task.add_done_callback(serving.discard)
         upstream_reader, upstream_writer = await asyncio.open_unix_connection(str(real))
 
         async def forth() -> None:
             while data := await reader.read(1 << 16):
                 upstream_writer.write(data)
 
-        task = asyncio.create_task(forth())
-        while data := await upstream_reader.read(1 << 16):
-            if not lost and data == b":1\r\n":
-                lost.append(data)
-                break
-            writer.write(data)
-        task.cancel()
-        writer.close()
-        upstream_writer.close()
+        sending = asyncio.create_task(forth())
+        try:
+            while data := await upstream_reader.read(1 << 16):
+                if not lost and data == b":1\r\n":
+                    lost.append(data)
+                    break
+                writer.write(data)
+        finally:
+            sending.cancel()
+            for each in (writer, upstream_writer):
+                each.close()
+                with contextlib.suppress(ConnectionError):
+                    await each.wait_closed()
+            await asyncio.gather(sending, return_exceptions=True)
 
     server = await asyncio.start_unix_server(serve, str(path))
     try:
         yield lost
     finally:
+        for task in list(serving):
+            task.cancel()
+        await asyncio.gather(*serving, return_exceptions=True)
         server.close()
