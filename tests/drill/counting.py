@@ -16,10 +16,14 @@ DRAIN_SECONDS = 40.0
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Sums over all blocks. `compared` holds excluded and uncomparable pairs too."""
+    """Sums over all blocks. `compared` and `noise` hold excluded and uncomparable pairs too.
+
+    What the edge calls joined leaves out noise: legacy's own second answers.
+    """
 
     joined: int
     compared: int
+    noise: int
     duplicates: int
     mismatches: int
 
@@ -27,13 +31,18 @@ class Counts:
     def of(cls, world: World) -> "Counts":
         """Read them from the database's file."""
         rows = world.database.rows(
-            "SELECT compared, excluded, uncomparable, duplicates, mismatched FROM shadow_pairblock"
+            "SELECT kind, compared, excluded, uncomparable, duplicates, mismatched "
+            "FROM shadow_pairblock"
         )
+        read = [
+            (row[0] == "noise", row[1] + row[2] + sum(json.loads(row[3]).values())) for row in rows
+        ]
         return cls(
             joined=world.database.value("SELECT COALESCE(SUM(pairs), 0) FROM traffic_tapblock"),
-            compared=sum(a + b + sum(json.loads(c).values()) for a, b, c, _, _ in rows),
-            duplicates=sum(row[3] for row in rows),
-            mismatches=sum(row[4] for row in rows),
+            compared=sum(count for is_noise, count in read if not is_noise),
+            noise=sum(count for is_noise, count in read if is_noise),
+            duplicates=sum(row[4] for row in rows),
+            mismatches=sum(row[5] for row in rows),
         )
 
     def minus(self, before: "Counts") -> "Counts":

@@ -48,7 +48,7 @@ class Prober:
         "/api/v1/migrations/none/",
         "/readyz",
     )
-    PAUSE_SECONDS = 0.4
+    PAUSE_SECONDS = 0.6
 
     def __init__(self, web: str, *, slug: str, token: str) -> None:
         self._web, self._slug = web, slug

@@ -1,6 +1,7 @@
 """An eye on the proxy that asks nobody of ours: the edge's state on disk, Envoy's own admin."""
 
 import contextlib
+import http.client
 import json
 import socket
 import threading
@@ -96,12 +97,19 @@ def served_version(admin: Path) -> str:
 
 def ask_admin(admin: Path, path: str) -> str:
     """GET from Envoy's admin socket; "" when it does not answer."""
-    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as link:
-        link.settimeout(ADMIN_SECONDS)
-        link.connect(str(admin))
-        link.sendall(f"GET {path} HTTP/1.0\r\nHost: envoy\r\n\r\n".encode())
-        parts = []
-        while part := link.recv(65_536):
-            parts.append(part)
-        return b"".join(parts).partition(b"\r\n\r\n")[2].decode()
+    link = _UnixConnection(admin)
+    with contextlib.suppress(OSError, http.client.HTTPException), contextlib.closing(link):
+        link.request("GET", path)
+        return link.getresponse().read().decode()
     return ""
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path: Path) -> None:
+        super().__init__("envoy", timeout=ADMIN_SECONDS)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(str(self._path))

@@ -13,6 +13,8 @@ from traffic.envoy.snapshot import digest
 
 Json = dict[str, Any]
 
+TAKE_OVER_SECONDS = 5.0
+
 
 class FakeControl:
     """Serves one offer at a time and keeps the edge's reports."""
@@ -21,6 +23,7 @@ class FakeControl:
         self.offer: bytes | None = None
         self.reports: list[Json] = []
         self.served = 0
+        self.over = False
 
     def put(self, document: object) -> None:
         """Offer a document from now on; bytes go out as they are."""
@@ -33,6 +36,23 @@ def sealed(document: Json, **changes: Any) -> Json:
     """Return a snapshot with other values and a hash that fits: as if it were really published."""
     changed = {**document, **changes}
     return {**changed, "sha256": digest(changed)}
+
+
+class _QuietServer(ThreadingHTTPServer):
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing of clients that go away."""
+
+
+def _listen(address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> _QuietServer:
+    """Take over a port; threads of the killed may hold it for a moment longer than their leader."""
+    deadline = time.monotonic() + TAKE_OVER_SECONDS
+    while True:
+        try:
+            return _QuietServer(address, handler)
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
 
 
 @contextmanager
@@ -63,18 +83,23 @@ def in_place_of(web: str) -> Iterator[FakeControl]:
             """Say nothing."""
 
         def _answer(self, status: int, body: bytes) -> None:
+            if control.over:
+                # A connection that is kept alive would keep the edge here for ever.
+                self.close_connection = True
+                return
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
 
-    server = ThreadingHTTPServer((address.hostname or "", address.port or 0), Handler)
+    server = _listen((address.hostname or "", address.port or 0), Handler)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
         yield control
     finally:
+        control.over = True
         server.shutdown()
         server.server_close()
         thread.join(timeout=5)

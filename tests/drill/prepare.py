@@ -54,4 +54,6 @@ def _hasty(policy: dict[str, Any]) -> dict[str, Any]:
         "discrepancy": {**policy["discrepancy"], **hasty},
         "stale_after_s": STALE_SECONDS,
         "warmup_s": 0,
+        "shadow_tth": 3000,
+        "noise_tth": 300,
     }

@@ -41,7 +41,12 @@ class Spare:
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline and self.process.poll() is None:
             try:
-                if httpx.get(f"{self.url}/readyz", timeout=5, trust_env=False).status_code == 200:
+                # A refused question loads what decisions need as well.
+                asked = [self.url + path for path in ("/readyz", "/api/v1/migrations/")]
+                if [httpx.get(url, timeout=5, trust_env=False).status_code for url in asked] == [
+                    httpx.codes.OK,
+                    httpx.codes.UNAUTHORIZED,
+                ]:
                     return self
             except httpx.HTTPError:
                 pass

@@ -8,7 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from tests.walkthrough.rest import Rest, in_effect, open_for_promote
 from tests.walkthrough.stack import ROOT, Stack
 
 SLUG = "embeddings"
-USER_RATE = 100
+USER_RATE = 60
 CHILDREN = ("redis", "web", "worker", "beat", "edge", "envoy", "legacy", "candidate", "traffic")
 SETTLE_SECONDS = 60.0
 CLIMB_SECONDS = 90.0
@@ -123,6 +123,7 @@ class World:
                 break
             _signal(pids, signal.SIGCONT)
             time.sleep(0.02)
+        self._absent(names)
         try:
             yield
         finally:
@@ -143,18 +144,28 @@ class World:
 
     def kill(self, *names: str) -> None:
         """SIGKILL children with all that they started; the supervisor brings them back."""
-        _signal(self.members(*names), signal.SIGKILL)
+        self._absent(names)
+        victims = self.members(*names)
+        _signal(victims, signal.SIGKILL)
+        self.wait("the killed are gone", lambda: not any(map(_lives, victims)), seconds=5)
 
     @contextlib.contextmanager
     def away(self, *what: str) -> Iterator[None]:
         """Say that these cannot do their part until the block ends: checkers allow for that."""
-        spans = [Absence(each, time.time()) for each in what]
-        self.absences += spans
+        self._absent(what)
         try:
             yield
         finally:
-            for span in spans:
-                span.end = time.time()
+            self.returned(*what)
+
+    def returned(self, *what: str) -> None:
+        """Say that these do their part again. `settle` says it of everybody whom we hurt."""
+        for absence in self.absences:
+            if absence.what in what:
+                absence.end = min(absence.end, time.time())
+
+    def _absent(self, what: Sequence[str]) -> None:
+        self.absences += [Absence(each, time.time()) for each in what]
 
     def is_away(self, what: str, start: float, end: float | None = None) -> bool:
         """Whether it was away at any moment between two."""
@@ -208,6 +219,7 @@ class World:
         self.wait("all children are back", self._all_alive, seconds=SETTLE_SECONDS)
         self.wait("work is done again", self._evaluating, seconds=SETTLE_SECONDS)
         self.wait("the proxy has what is asked", self._agreeing, seconds=SETTLE_SECONDS)
+        self.returned(*CHILDREN)
 
     def _all_alive(self) -> bool:
         pids = self.stack.facts["pids"]
@@ -235,6 +247,15 @@ class World:
             proxies = self.rest.migration()["proxies"]
             return not proxies["silent"] and len(proxies["accepted"]) == proxies["total"]
         return False
+
+
+def _lives(pid: int) -> bool:
+    """Whether a process holds on to what it had: a zombie does not."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state not in "ZX"
 
 
 def _signal(pids: list[int], number: signal.Signals) -> None:

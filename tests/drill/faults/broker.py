@@ -122,7 +122,7 @@ def duplicates(world: World, trial: Trial) -> None:
         target = last["last-generated-id"].decode()
         world.wait("they are read", lambda: _cursor(world) == target, seconds=20)
         made = Counts.of(world).minus(before)
-        trial.expect("I9", made.compared == 0, f"replayed pairs were counted: {made}")
+        trial.expect("I9", made.compared + made.noise == 0, f"replayed pairs were counted: {made}")
         trial.expect("I9", made.duplicates == len(newest), f"duplicates not told apart: {made}")
         changed = repeat_report(world)
         trial.expect("I9", not changed, f"a repeated report changed {changed[:3]}")

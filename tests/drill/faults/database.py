@@ -40,16 +40,14 @@ def killed_with_log_left(world: World, trial: Trial) -> None:
     """kill -9 of all who write at once, in the midst of it: nothing acknowledged is lost."""
     world.stand_at(5)
     deciding = threading.Thread(target=world.history.at_once, args=[world.web, VERBS])
-    with world.away("web", "edge"):
-        deciding.start()
-        time.sleep(world.rng.uniform(0.05, 0.5))
-        with world.down(*WRITERS):
-            deciding.join()
-            log = Path(f"{world.database_path}-wal")
-            trial.figures["log_kb"] = log.stat().st_size // 1024 if log.exists() else 0
-            trial.expect("I5", trial.figures["log_kb"] > 0, "there was no log left to recover")
-            _recovers(world, trial, log)
-        world.settle()
+    deciding.start()
+    time.sleep(world.rng.uniform(0.05, 0.5))
+    with world.down(*WRITERS):
+        deciding.join()
+        log = Path(f"{world.database_path}-wal")
+        trial.figures["log_kb"] = log.stat().st_size // 1024 if log.exists() else 0
+        trial.expect("I5", trial.figures["log_kb"] > 0, "there was no log left to recover")
+        _recovers(world, trial, log)
 
 
 def _recovers(world: World, trial: Trial, log: Path) -> None:
@@ -72,9 +70,10 @@ def no_room(world: World, trial: Trial) -> None:
     unlimited = resource.prlimit(spare.process.pid, resource.RLIMIT_FSIZE)
     resource.prlimit(spare.process.pid, resource.RLIMIT_FSIZE, (4096, unlimited[1]))
     version = world.document()["version"]
-    for verb in ("hold", "rollback"):
-        made = world.history.call(spare.url, verb)
-        trial.expect("I11", made.status == 503, f"{verb} without room: {made.status}")
+    with world.away("database"):
+        for verb in ("hold", "rollback"):
+            made = world.history.call(spare.url, verb)
+            trial.expect("I11", made.status == 503, f"{verb} without room: {made.status}")
     there = world.database.migration()["version"]
     trial.expect("I11", there == version, "something was decided without room")
     resource.prlimit(spare.process.pid, resource.RLIMIT_FSIZE, unlimited)
@@ -99,7 +98,7 @@ def older_copy(world: World, trial: Trial) -> None:
         lambda: world.eye.look().served_generation == asked,
         seconds=15,
     )
-    with world.away("web", "database"), world.down("worker", "beat"):
+    with world.away("database"), world.down("worker", "beat"):
         with world.down("web"):
             _put(world.database_path, newest)
             _put(older, world.database_path)

@@ -17,13 +17,13 @@ def restarted_alone(world: World, trial: Trial) -> None:
     """All of ours are dead; Envoy is killed and starts from the last accepted files."""
     world.stand_at(25)
     before = world.eye.look()
-    with world.away("web", "edge"), world.down("web", "worker", "beat", "redis", "edge"):
-        with world.away("envoy"):
-            killed_at = time.time()
-            world.kill("envoy")
-            world.wait("Envoy serves again", lambda: world.eye.look().served, seconds=30)
-            trial.figures["restart_s"] = round(time.time() - killed_at, 1)
-            time.sleep(0.5)
+    with world.down("web", "worker", "beat", "redis", "edge"):
+        killed_at = time.time()
+        world.kill("envoy")
+        world.wait("Envoy serves again", lambda: world.eye.look().served, seconds=30)
+        trial.figures["restart_s"] = round(time.time() - killed_at, 1)
+        time.sleep(0.5)
+        world.returned("envoy")
         served = world.eye.look().served
         trial.expect("I6", served == before.served, f"from {before.served} to {served}")
         time.sleep(DEAD_SECONDS)
@@ -35,12 +35,9 @@ def refuses(world: World, trial: Trial) -> None:
     """A newer snapshot that cannot work: refused with the reason, the old one serves on."""
     world.stand_at(25)
     present = world.database.snapshot(world.database.newest_generation())
-    with world.away("web"):
-        with world.down("web"), in_place_of(world.web) as control:
-            for name, offer in _offers(present).items():
-                _refused(world, trial, control, name, offer)
-        world.wait("web is back", world.readiness, seconds=40)
-        world.settle()
+    with world.down("web"), in_place_of(world.web) as control:
+        for name, offer in _offers(present).items():
+            _refused(world, trial, control, name, offer)
 
 
 def _offers(present: dict[str, Any]) -> dict[str, dict[str, Any]]:

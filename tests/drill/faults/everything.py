@@ -7,7 +7,7 @@ from tests.drill import measures
 from tests.drill.trial import Fault, Trial
 from tests.drill.world import World
 
-ROUNDS = 3
+ROUNDS = 2
 VERBS = ("hold", "resume") * 2
 OURS = ("web", "worker", "beat", "redis", "edge")
 
@@ -17,10 +17,7 @@ def roll_back_alone(world: World, trial: Trial) -> None:
     worst: dict[str, float] = {}
     for _ in range(ROUNDS):
         world.stand_at(25)
-        with (
-            world.away("candidate"),
-            world.frozen("worker", "beat", "redis", "candidate", "traffic"),
-        ):
+        with world.frozen("worker", "beat", "redis", "candidate", "traffic"):
             measures.roll_back(world, trial)
             worst = {name: max(took, worst.get(name, 0)) for name, took in trial.figures.items()}
         world.settle()
@@ -31,14 +28,14 @@ def break_glass(world: World, trial: Trial) -> None:
     """Web, workers, Redis and the database are gone; the command on the proxy's host is enough."""
     world.stand_at(25)
     hidden = world.database_path.with_suffix(".away")
-    with world.away("web", "database"):
+    with world.away("database"):
         with world.down("web", "worker", "beat", "redis"):
             world.database_path.rename(hidden)
             measures.break_glass(world, trial)
-            with world.away("envoy"):
-                world.kill("envoy")
-                world.wait("Envoy is back", lambda: world.eye.look().served, seconds=20)
-                time.sleep(0.5)
+            world.kill("envoy")
+            world.wait("Envoy is back", lambda: world.eye.look().served, seconds=20)
+            time.sleep(0.5)
+            world.returned("envoy")
             trial.expect("I6", world.eye.look().safe_routes, "a restart of Envoy forgot the hold")
             hidden.rename(world.database_path)
         world.wait("web is back", world.readiness, seconds=40)
@@ -62,15 +59,14 @@ def random_kills(world: World, trial: Trial) -> None:
     for _ in range(ROUNDS):
         victims = world.rng.sample(OURS, world.rng.randint(2, len(OURS)))
         before = world.eye.look().served
-        with world.away(*victims):
-            deciding = threading.Thread(target=world.history.at_once, args=[world.web, VERBS])
-            deciding.start()
-            time.sleep(world.rng.uniform(0, 0.3))
-            world.kill(*victims)
-            deciding.join()
-            after = world.eye.look().served
-            trial.expect("I6", before == after, f"Envoy went from {before} to {after}")
-            world.settle()
+        deciding = threading.Thread(target=world.history.at_once, args=[world.web, VERBS])
+        deciding.start()
+        time.sleep(world.rng.uniform(0, 0.3))
+        world.kill(*victims)
+        deciding.join()
+        after = world.eye.look().served
+        trial.expect("I6", before == after, f"Envoy went from {before} to {after}")
+        world.settle()
 
 
 FAULTS: dict[str, Fault] = {
