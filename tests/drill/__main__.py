@@ -4,12 +4,14 @@ import argparse
 import json
 import random
 import secrets
+import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from tests.drill.faults import FAULTS
@@ -25,8 +27,11 @@ Row = tuple[str, str, Fault]
 def main() -> int:
     """Break what was asked for (all by default) in the order that the seed gives."""
     options = _options()
+    signal.signal(signal.SIGTERM, _leave)
     rows = _rows(options.only, options.seed)
     say(f"seed {options.seed}: {len(rows)} faults")
+    if options.keep and options.keep.exists() and any(options.keep.iterdir()):
+        sys.exit(f"{options.keep} is not empty")
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="banyan-drill-") as scratch:
         place = options.keep or Path(scratch)
@@ -50,6 +55,11 @@ def say(text: str) -> None:
     """Print a line at once."""
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
+
+
+def _leave(number: int, _frame: FrameType | None) -> None:
+    """Let the stack be stopped: it runs in a session of its own."""
+    raise SystemExit(128 + number)
 
 
 def _options() -> argparse.Namespace:

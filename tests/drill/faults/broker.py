@@ -47,7 +47,7 @@ def hung(world: World, trial: Trial) -> None:
         for thread in crowd:
             thread.start()
         time.sleep(AWAY_SECONDS / 2)
-        measures.roll_back(world, trial)
+        measures.roll_back(world, trial, promised=False)
         for thread in crowd:
             thread.join()
     _resumes(world, trial)
