@@ -7,7 +7,7 @@ AXUM := examples/candidate-axum
 POSTGRES_TESTS := tests/audit tests/rollout tests/shadow tests/traffic
 
 .DEFAULT_GOAL := help
-.PHONY: help deps candidate demo walkthrough test test-fast test-postgres test-real lint bench lock clean
+.PHONY: help deps candidate demo walkthrough drill test test-fast test-postgres test-real lint bench lock clean
 
 help:  ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16
@@ -38,6 +38,9 @@ demo: deps candidate  ## Run everything with the example pair and traffic; SCENA
 
 walkthrough: deps candidate  ## Drive a whole migration over REST and write walkthrough.json
 	@$(RUN) -m tests.walkthrough $(ARGS)
+
+drill: deps candidate  ## Hurt a running stack in every way and check the invariants; ARGS="--seed 7 --only web"
+	@$(RUN) -m tests.drill $(ARGS)
 
 test: test-fast test-postgres test-real  ## Every test: fast ones, the same on PostgreSQL, those with real processes
 

@@ -92,6 +92,9 @@ def _drill(world: World, rows: list[Row]) -> list[Trial]:
         for component, name, fault in rows:
             trials.append(run(world, name, component, fault))
             say(trials[-1].line())
+            if world.stack.process.poll() is not None:
+                say("the stack was stopped from outside; the faults that are left are not run")
+                break
     finally:
         stop: list[Callable[[], None]] = [world.users.pause, world.eye.stop, world.prober.stop]
         for end in stop:
