@@ -17,6 +17,8 @@ class ServicePair(models.Model):
     ready_path = models.CharField(max_length=200, default="/readyz")
     block_seconds = models.PositiveIntegerField(default=10)
     probing = models.BooleanField(default=False)
+    # Settings of the checks by checklist item; each check reads its own.
+    checks = models.JSONField(default=dict, blank=True)
 
     def __str__(self) -> str:
         return self.name
@@ -36,6 +38,10 @@ class RouteRule(models.Model):
     safe_to_duplicate = models.BooleanField(default=False)
     atol = models.FloatField(default=1e-4)
     ignore = models.JSONField(default=list, blank=True)
+    # Rules per JSON path beyond tolerance and ignore, as `shadow.comparison.rules` reads them.
+    rules = models.JSONField(default=list, blank=True)
+    # JSON paths whose values are replaced before anything of the route is stored.
+    redact = models.JSONField(default=list, blank=True)
 
     class Meta:
         constraints = [
@@ -176,3 +182,130 @@ class ProbeResult(models.Model):
 
     def __str__(self) -> str:
         return f"{self.side} {self.endpoint} {self.status}"
+
+
+class CheckRun(models.Model):
+    """One run of one check. Due work is a row: a lost message or worker loses no run.
+
+    `claim` is who runs it; a worker that lost its claim can write nothing any more.
+    """
+
+    class State(models.TextChoices):
+        QUEUED = "queued"
+        RUNNING = "running"
+        DONE = "done"
+        STOPPED = "stopped"
+
+    OPEN = (State.QUEUED, State.RUNNING)
+
+    pair = models.ForeignKey(ServicePair, on_delete=models.CASCADE, related_name="check_runs")
+    item = models.SlugField(max_length=40)
+    builds = models.CharField(max_length=201, blank=True)
+    # Who asked for it; empty when the schedule did.
+    requested_by = models.CharField(max_length=150, blank=True)
+    requested_at = models.DateTimeField()
+    state = models.CharField(max_length=10, choices=State.choices, default=State.QUEUED)
+    claim = models.CharField(max_length=40, blank=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    started_at = models.DateTimeField(null=True, blank=True)
+    # Renewed while it runs; a claim that is not renewed may be taken over.
+    alive_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    progress = models.FloatField(default=0)
+    doing = models.CharField(max_length=200, blank=True)
+    verdict = models.CharField(max_length=16, blank=True)
+    sentence = models.TextField(blank=True)
+    # A `Result` as plain JSON: findings, counts, advice, details.
+    result = models.JSONField(default=dict, blank=True)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["pair", "item"],
+                condition=models.Q(state__in=("queued", "running")),
+                name="one_open_run_per_check",
+            )
+        ]
+        indexes = [models.Index(fields=["pair", "item", "-id"], name="latest_check_run")]
+
+    def __str__(self) -> str:
+        return f"{self.item} {self.state}"
+
+
+class CorpusRequest(models.Model):
+    """A request that is sent to both sides on a schedule: recorded, written or generated."""
+
+    class Source(models.TextChoices):
+        RECORDED = "recorded"
+        WRITTEN = "written"
+        GENERATED = "generated"
+
+    pair = models.ForeignKey(ServicePair, on_delete=models.CASCADE, related_name="corpus")
+    source = models.CharField(max_length=10, choices=Source.choices)
+    route = models.CharField(max_length=200)
+    method = models.CharField(max_length=10)
+    path = models.CharField(max_length=2000)
+    headers = models.JSONField(default=list)
+    body = models.BinaryField(default=bytes)
+    # Of everything that is sent, so that a request stands in the corpus once.
+    sha256 = models.CharField(max_length=64)
+    added_at = models.DateTimeField()
+    expires_at = models.DateTimeField(null=True, blank=True)
+    sent_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["pair", "sha256"], name="one_corpus_request")
+        ]
+        indexes = [models.Index(fields=["pair", "sent_at"], name="corpus_by_turn")]
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.path}"
+
+
+class Measurement(models.Model):
+    """One figure of one side for the scorecard: what, how, when and on which build."""
+
+    pair = models.ForeignKey(ServicePair, on_delete=models.CASCADE, related_name="measurements")
+    side = models.CharField(max_length=10)
+    metric = models.SlugField(max_length=40)
+    route = models.CharField(max_length=200, blank=True)
+    value = models.FloatField()
+    unit = models.CharField(max_length=20)
+    how = models.CharField(max_length=300)
+    by = models.CharField(max_length=150)
+    build = models.CharField(max_length=100, blank=True)
+    at = models.DateTimeField()
+    details = models.JSONField(default=dict, blank=True)
+
+    class Meta:
+        ordering = ["-id"]
+        indexes = [
+            models.Index(fields=["pair", "metric", "side", "-at"], name="latest_measurement")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.side} {self.metric} {self.value:g} {self.unit}"
+
+
+class LogBatch(models.Model):
+    """Log lines of one side as they were written, kept until they are judged and expire."""
+
+    pair = models.ForeignKey(ServicePair, on_delete=models.CASCADE, related_name="log_batches")
+    side = models.CharField(max_length=10)
+    # "file" or the name of whoever posted it.
+    source = models.CharField(max_length=150)
+    build = models.CharField(max_length=100, blank=True)
+    at = models.DateTimeField()
+    lines = models.PositiveIntegerField()
+    text = models.TextField()
+    expires_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["-id"]
+        indexes = [models.Index(fields=["pair", "side", "-at"], name="latest_log_batch")]
+
+    def __str__(self) -> str:
+        return f"{self.side} {self.lines} lines"
