@@ -11,6 +11,10 @@ from shadow.models import MismatchGroup, MismatchSample, PairBlock, ProbeResult,
 
 Counts = np.ndarray
 
+# Pairs of users' own requests, in either direction: these alone are judged as the shadow's
+# discrepancy. Noise (legacy against itself) and replay are counted apart.
+LIVE_KINDS = ("forward", "reverse")
+
 
 @dataclass(frozen=True, slots=True)
 class BlockSeries:
@@ -45,7 +49,7 @@ def pair_evidence(*, pair: ServicePair, since: datetime | None) -> PairEvidence:
             "kind", "route", "start", "compared", "mismatched", "excluded", "uncomparable"
         )
     )
-    live = [row for row in found if row[0] != "noise"]
+    live = [row for row in found if row[0] in LIVE_KINDS]
     uncomparable: dict[str, int] = {}
     for row in live:
         for cause, count in row[6].items():
@@ -80,9 +84,7 @@ def _series(rows: list[tuple[str, str, int, int, int, int, dict[str, int]]]) -> 
     )
 
 
-def causes(
-    *, pair: ServicePair, kinds: tuple[str, ...] = ("forward", "reverse")
-) -> list[MismatchGroup]:
+def causes(*, pair: ServicePair, kinds: tuple[str, ...] = LIVE_KINDS) -> list[MismatchGroup]:
     """Return the causes of the present builds, most frequent first."""
     return list(
         MismatchGroup.objects.filter(pair=pair, builds=pair.builds, pair_kind__in=kinds).order_by(

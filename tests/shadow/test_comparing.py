@@ -158,6 +158,21 @@ def test_noise_is_kept_apart_from_the_candidate(pair):
     assert int(found.noise.mismatched.sum()) == 1
 
 
+def test_only_live_pairs_are_judged_whatever_other_kinds_there_will_be(pair):
+    PairBlock.objects.create(
+        pair=pair,
+        route="POST /infer",
+        kind="replay",
+        builds=pair.builds,
+        start=0,
+        seconds=10,
+        compared=5,
+        mismatched=5,
+    )
+    take_in(entry())
+    assert totals(pair)[:2] == (1, 0)
+
+
 def test_a_new_build_starts_its_evidence_anew(pair):
     take_in(entry())
     headers = '[["content-type","application/json"],["x-build-id","candidate-2"]]'
