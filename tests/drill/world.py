@@ -48,7 +48,7 @@ class Absence:
 class World:
     """What all faults and checkers work with. All times are unix seconds."""
 
-    def __init__(self, stack: Stack, *, seed: int) -> None:
+    def __init__(self, stack: Stack, *, seed: int, database: Database | None = None) -> None:
         facts = stack.facts
         self.stack, self.seed = stack, seed
         self.rng = random.Random(seed)  # noqa: S311 - repeatable is what is wanted
@@ -56,7 +56,9 @@ class World:
         self.state_dir = Path(facts["state_dir"])
         self.edge_dir = self.state_dir / "edge"
         self.database_path = self.state_dir / "banyan.sqlite3"
-        self.database = Database(self.database_path)
+        self.database = database or Database(self.database_path)
+        # What has to be ended after the last fault.
+        self.at_end: list[Callable[[], None]] = []
         token = facts["operator"]["token"]
         self.rest = Rest(self.web, token, SLUG)
         self.history = History(slug=SLUG, token=token, seed=seed)
@@ -174,6 +176,8 @@ class World:
 
     def can_write(self) -> bool:
         """Whether nobody holds SQLite's write lock for longer than a moment."""
+        if not self.database_path.exists():
+            return True
         try:
             with contextlib.closing(sqlite3.connect(self.database_path, timeout=0.3)) as link:
                 link.execute("BEGIN IMMEDIATE")

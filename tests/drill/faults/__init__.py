@@ -1,6 +1,16 @@
 """What is broken, one module per component. Each fault repairs what it broke."""
 
-from tests.drill.faults import beat, broker, database, edge, envoy, everything, web, worker
+from tests.drill.faults import (
+    beat,
+    broker,
+    database,
+    edge,
+    envoy,
+    everything,
+    postgres,
+    web,
+    worker,
+)
 from tests.drill.trial import Fault
 
 FAULTS: dict[str, dict[str, Fault]] = {
@@ -12,4 +22,5 @@ FAULTS: dict[str, dict[str, Fault]] = {
     "edge": edge.FAULTS,
     "envoy": envoy.FAULTS,
     "everything": everything.FAULTS,
+    "postgres": postgres.FAULTS,
 }
