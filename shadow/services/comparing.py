@@ -1,0 +1,142 @@
+"""Compare pairs by the rules of their routes, and count each exactly once."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+
+from shadow.comparison import Outcome, Rules, compare
+from shadow.models import PairBlock, RouteRule, ServicePair, StreamCursor
+from shadow.pairs import Pair
+from shadow.services.causes import Compared, add_to_causes
+
+
+@dataclass(slots=True)
+class _Tally:
+    """Integers of one block while a batch is folded."""
+
+    compared: int = 0
+    mismatched: int = 0
+    excluded: int = 0
+    duplicates: int = 0
+    uncomparable: dict[str, int] = field(default_factory=dict)
+    seen: list[bytes] = field(default_factory=list)
+
+
+def compare_batch(pairs: Iterable[Pair]) -> list[Compared]:
+    """Compare pairs by the rules of their routes; pairs of unknown services are dropped."""
+    batch = list(pairs)
+    known = {
+        p.stream: p for p in ServicePair.objects.filter(stream__in={pair.stream for pair in batch})
+    }
+    rules = {
+        (rule.pair_id, rule.label): Rules(atol=rule.atol, ignore=tuple(rule.ignore))
+        for rule in RouteRule.objects.filter(pair__in=known.values())
+    }
+    found = []
+    for pair in batch:
+        service = known.get(pair.stream)
+        if service is None:
+            continue
+        outcome = compare(pair.legacy, pair.candidate, rules.get((service.pk, pair.route), Rules()))
+        builds = "|".join(
+            (
+                pair.build("legacy", service.legacy_build),
+                pair.build("candidate", service.candidate_build)
+                if pair.kind != "noise"
+                else service.candidate_build,
+            )
+        )
+        found.append(Compared(pair, outcome, builds))
+    return found
+
+
+def record_batch(
+    *, stream: str, after_id: str, last_id: str, compared: Sequence[Compared], now: datetime
+) -> bool:
+    """Add a batch to its blocks and causes, and move the cursor, all or nothing.
+
+    Returns False when another worker read the same entries first: then nothing is written.
+    """
+    with transaction.atomic():
+        moved = StreamCursor.objects.filter(stream=stream, last_id=after_id).update(
+            last_id=last_id, read_at=now
+        )
+        if not moved:
+            return False
+        services = {
+            p.stream: p
+            for p in ServicePair.objects.filter(stream__in={c.pair.stream for c in compared})
+        }
+        fresh = _add_to_blocks(compared, services)
+        add_to_causes([c for c in fresh if c.outcome.kind == "mismatch"], services, now)
+    return True
+
+
+def _add_to_blocks(
+    compared: Sequence[Compared], services: Mapping[str, ServicePair]
+) -> list[Compared]:
+    """Fold the batch into its blocks and return the pairs that were new."""
+    by_block: dict[tuple[Any, ...], list[Compared]] = {}
+    for item in compared:
+        service = services[item.pair.stream]
+        start = int(item.pair.at) // service.block_seconds * service.block_seconds
+        key = (service, item.pair.route, item.pair.kind, item.builds, start)
+        by_block.setdefault(key, []).append(item)
+    fresh: list[Compared] = []
+    for (service, route, kind, builds, start), items in by_block.items():
+        block, _ = PairBlock.objects.select_for_update().get_or_create(
+            pair=service,
+            route=route,
+            kind=kind,
+            builds=builds,
+            start=start,
+            defaults={"seconds": service.block_seconds},
+        )
+        fresh += _add_to_block(block, items)
+    return fresh
+
+
+def _add_to_block(block: PairBlock, items: Sequence[Compared]) -> list[Compared]:
+    blob = bytes(block.seen)
+    seen = {blob[i : i + 8] for i in range(0, len(blob), 8)}
+    tally, fresh = _Tally(), []
+    for item in items:
+        digest = item.pair.digest
+        if digest in seen:
+            tally.duplicates += 1
+            continue
+        seen.add(digest)
+        tally.seen.append(digest)
+        fresh.append(item)
+        _count(tally, item.outcome)
+    merged = dict(block.uncomparable)
+    for cause, count in tally.uncomparable.items():
+        merged[cause] = merged.get(cause, 0) + count
+    PairBlock.objects.filter(pk=block.pk).update(
+        compared=block.compared + tally.compared,
+        mismatched=block.mismatched + tally.mismatched,
+        excluded=block.excluded + tally.excluded,
+        duplicates=block.duplicates + tally.duplicates,
+        uncomparable=merged,
+        seen=blob + b"".join(tally.seen),
+    )
+    return fresh
+
+
+def _count(tally: _Tally, outcome: Outcome) -> None:
+    if outcome.kind == "excluded":
+        tally.excluded += 1
+    elif outcome.kind == "uncomparable":
+        tally.uncomparable[outcome.cause] = tally.uncomparable.get(outcome.cause, 0) + 1
+    else:
+        tally.compared += 1
+        tally.mismatched += outcome.kind == "mismatch"
+
+
+def open_cursor(stream: str) -> str:
+    """Return the id of the last entry that was counted."""
+    cursor, _ = StreamCursor.objects.get_or_create(stream=stream)
+    return cursor.last_id
