@@ -31,8 +31,9 @@ def watch(migration: ServiceMigration) -> None:
     migration = queries.get_migration(migration.slug)
     now = timezone.now()
     results = gates.evaluate(migration, now=now)
-    kept = services.keep_evaluations(migration=migration, results=results, now=now)
-    for result, row in zip(results, kept, strict=True):
+    kept = services.note_evaluations(migration=migration, results=results, now=now)
+    # None are kept when a decision was made meanwhile: the next round judges what is now.
+    for result, row in zip(results if kept else (), kept, strict=True):
         act(migration, result, row.first_at)
     services.on_override_end(migration=migration, now=now)
 

@@ -22,6 +22,7 @@ from rollout.services.record import (
     keep_evaluations,
     mark_accepted,
     mark_in_effect,
+    note_evaluations,
     record_denied,
 )
 from rollout.services.reviews import close_review
@@ -55,6 +56,7 @@ __all__ = [
     "latch_fail",
     "mark_accepted",
     "mark_in_effect",
+    "note_evaluations",
     "notice_build",
     "on_gate_error",
     "on_gate_fail",

@@ -10,6 +10,7 @@ from audit.chain import Actor
 from rollout import gates
 from rollout.lifecycle import Action
 from rollout.models import GateEvaluation, ServiceMigration
+from rollout.services.decide import locked
 from rollout.services.states import state_of
 
 
@@ -63,6 +64,21 @@ def mark_in_effect(*, migration: ServiceMigration, share: str, keys: int, now: d
             now=now,
         )
     return True
+
+
+def note_evaluations(
+    *, migration: ServiceMigration, results: Sequence[gates.GateResult], now: datetime
+) -> list[GateEvaluation]:
+    """Store what the schedule found, unless the migration has moved on or has other builds.
+
+    Empty then: who slept over a decision writes nothing about the time before it.
+    """
+    with transaction.atomic():
+        current = locked(migration.slug)
+        read = (migration.version, migration.pair.builds)
+        if (current.version, current.pair.builds) != read:
+            return []
+        return keep_evaluations(migration=migration, results=results, now=now)
 
 
 def keep_evaluations(

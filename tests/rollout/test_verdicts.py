@@ -6,9 +6,9 @@ import pytest
 from django.db import IntegrityError, transaction
 
 from judge.verdict import Verdict
-from rollout import oversight, services
+from rollout import gates, oversight, services
 from rollout.exceptions import ConflictError, GatesClosedError, InvalidError
-from rollout.models import Decision, GateLatch, ServiceMigration
+from rollout.models import Decision, GateEvaluation, GateLatch, ServiceMigration
 from rollout.policy import Policy
 from tests.rollout.builders import NOW, fresh
 from tests.rollout.life import (
@@ -219,3 +219,22 @@ def test_the_database_keeps_one_latch_at_a_time():
         row.save()
     with pytest.raises(IntegrityError), transaction.atomic():
         GateLatch.objects.update(reset_at=NOW)
+
+
+def test_who_slept_over_a_decision_notes_nothing_about_the_time_before_it():
+    asleep = at_weight(25)
+    results = gates.evaluate(asleep, now=NOW)
+    assert len(services.note_evaluations(migration=asleep, results=results, now=NOW)) == len(
+        results
+    )
+    services.hold(slug=asleep.slug, reason="a look", actor=OLGA, now=NOW)
+    newest_row = GateEvaluation.objects.latest("id").pk
+    assert services.note_evaluations(migration=asleep, results=results, now=NOW) == []
+    assert GateEvaluation.objects.latest("id").pk == newest_row
+
+
+def test_evidence_of_an_older_build_is_not_noted_as_the_newest():
+    asleep = at_weight(25)
+    results = gates.evaluate(asleep, now=NOW)
+    set_builds(asleep, candidate="candidate-2")
+    assert services.note_evaluations(migration=asleep, results=results, now=NOW) == []
