@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from traffic.edge.fence import Offer
+from traffic.envoy.plan import legacy_cluster
 from traffic.envoy.resources import exposure_of_routes
 from traffic.envoy.snapshot import SCHEMA, digest, version_text
 
@@ -71,7 +72,13 @@ def _check_exposure(doc: Json) -> None:
     found = _recomputed(doc["routes"])
     if found != doc["exposure"]:
         raise SnapshotError(f"declared exposure {doc['exposure']} but the routes give {found}")
-    unsafe = {split: share for split, share in _recomputed(doc["safe_routes"]).items() if share}
+    # Without a legacy to go to, the candidate is what stays when the glass is broken.
+    present = _present(doc)
+    unsafe = {
+        split: share
+        for split, share in _recomputed(doc["safe_routes"]).items()
+        if share and legacy_cluster(split) in present
+    }
     if unsafe:
         raise SnapshotError(f"safe_routes send users to the candidate: {unsafe}")
 
@@ -82,13 +89,17 @@ def _check_clusters(doc: Json) -> None:
     Envoy's own check of clusters does not look into matchers, where the routes of a canary are: it
     would take the snapshot and answer 503.
     """
-    present = {cluster.get("name") for cluster in doc["clusters"] if isinstance(cluster, dict)}
+    present = _present(doc)
     for field in ("routes", "safe_routes"):
         if not doc[field]:
             raise SnapshotError(f"there are no {field}")
         lacking = sorted(set(_named_clusters(doc[field])) - present)
         if lacking:
             raise SnapshotError(f"{field} name clusters that are not there: {', '.join(lacking)}")
+
+
+def _present(doc: Json) -> set[object]:
+    return {cluster.get("name") for cluster in doc["clusters"] if isinstance(cluster, dict)}
 
 
 def _named_clusters(value: object) -> Iterator[str]:

@@ -28,9 +28,10 @@ UPSTREAM_IDLE = "1.5s"
 
 
 def clusters(plans: Sequence[SplitPlan], *, taps: bool = True) -> list[Json]:
-    """Cluster resources of all splits. They depend on addresses only, never on mode or weight.
+    """Cluster resources of all splits. They depend on addresses only, never on the weight.
 
     So a change of weight is a change of routes alone, and going back needs no cluster to appear.
+    Once legacy is decommissioned, the candidate's cluster is all there is.
     """
     built = [cluster for plan in plans for cluster in _clusters_of(plan)]
     return built if taps else without_taps(built)
@@ -46,6 +47,8 @@ def without_taps(resources: Sequence[Json]) -> list[Json]:
 
 
 def _clusters_of(plan: SplitPlan) -> list[Json]:
+    if plan.legacy_is_gone:
+        return [_candidate(plan)]
     return [
         _user_cluster(legacy_cluster(plan.name), plan.legacy)
         | {

@@ -6,7 +6,7 @@ from typing import Literal
 FULL_TTH = 10_000
 """All of it, in ten-thousandths: the unit of every share in the data plane."""
 
-Mode = Literal["safe", "dual_run", "canary", "full"]
+Mode = Literal["safe", "dual_run", "canary", "full", "decommissioned"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +62,14 @@ class SplitPlan:
     @property
     def exposure_tth(self) -> int:
         """The candidate's share of users, whatever the mode."""
-        if self.mode == "full":
+        if self.mode in ("full", "decommissioned"):
             return FULL_TTH
         return self.weight_tth if self.mode == "canary" else 0
+
+    @property
+    def legacy_is_gone(self) -> bool:
+        """Whether there is only the candidate: nobody falls back, and there is no way back."""
+        return self.mode == "decommissioned"
 
 
 def legacy_cluster(split: str) -> str:

@@ -9,6 +9,7 @@ from traffic.envoy.plan import (
     FULL_TTH,
     MirrorRule,
     SplitPlan,
+    candidate_cluster,
     candidate_safe_cluster,
     candidate_shadow_cluster,
     legacy_cluster,
@@ -30,7 +31,7 @@ UNSENT: Json = {
     "num_retries": 1,
     "retry_back_off": {"base_interval": "0.001s", "max_interval": "0.002s"},
 }
-"""Try once more what legacy was never sent: safe for any request, whatever it does."""
+"""Try once more what was never sent: safe for any request, whatever it does."""
 
 
 def routes(plans: Sequence[SplitPlan]) -> list[Json]:
@@ -44,8 +45,11 @@ def routes(plans: Sequence[SplitPlan]) -> list[Json]:
 
 
 def safe_routes(plans: Sequence[SplitPlan]) -> list[Json]:
-    """Everybody to legacy and no copies: what stands ready for break-glass."""
-    return routes([replace(plan, mode="safe") for plan in plans])
+    """Everybody to legacy and no copies: what stands ready for break-glass.
+
+    Where legacy is gone, the candidate is the only one that can answer, and stays.
+    """
+    return routes([p if p.legacy_is_gone else replace(p, mode="safe") for p in plans])
 
 
 def no_snapshot_routes() -> list[Json]:
@@ -78,6 +82,8 @@ def _configuration(content: Json) -> Json:
 
 
 def _whole(plan: SplitPlan) -> list[Json]:
+    if plan.legacy_is_gone:
+        return [_candidate_only(plan)]
     return _candidate_routes(plan) if plan.exposure_tth == FULL_TTH else _legacy_routes(plan)
 
 
@@ -191,6 +197,16 @@ def _candidate_routes(plan: SplitPlan) -> list[Json]:
         *_sampled_routes(plan, f"{name}-sampled", sampled, plan.canary_shadow_tth),
         {"name": f"{name}-plain", "match": {"prefix": plan.path_prefix}, "route": plain},
     ]
+
+
+def _candidate_only(plan: SplitPlan) -> Json:
+    action = {
+        "cluster": candidate_cluster(plan.name),
+        "timeout": _seconds(plan.route_timeout_s),
+        "retry_policy": UNSENT,
+    }
+    name = f"{plan.name}/candidate-only"
+    return {"name": name, "match": {"prefix": plan.path_prefix}, "route": action}
 
 
 def _sampled_routes(plan: SplitPlan, name: str, action: Json, share_tth: int) -> list[Json]:

@@ -99,11 +99,12 @@ def build_document(  # noqa: PLR0913 - one argument per part of the document, al
 
 def route_names(plan: SplitPlan) -> list[str]:
     """Every route name a split may have in Envoy, whatever its mode."""
-    return [
+    both = [
         f"{plan.name}/{side}-{kind}"
         for side in ("legacy", "candidate")
         for kind in ("sampled", "plain")
     ]
+    return [*both, f"{plan.name}/candidate-only"]
 
 
 def cluster_arms(plan: SplitPlan) -> dict[str, Json]:

@@ -36,7 +36,9 @@ def plan_sets(draw: st.DrawFn) -> list[SplitPlan]:
             plan(
                 f"split-{number}",
                 path_prefix=prefix,
-                mode=draw(st.sampled_from(["safe", "dual_run", "canary", "full"])),
+                mode=draw(
+                    st.sampled_from(["safe", "dual_run", "canary", "full", "decommissioned"])
+                ),
                 weight_tth=draw(TTH),
                 seed=draw(st.integers(1, 2**31)),
                 shadow_tth=shadow,

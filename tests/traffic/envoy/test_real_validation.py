@@ -28,6 +28,11 @@ SETS: dict[str, list[SplitPlan]] = {
     "canary": [plan(mode="canary", weight_tth=500, **SHARES)],
     "canary at 100": [plan(mode="canary", weight_tth=10_000, **SHARES)],
     "full": [plan(mode="full", **SHARES)],
+    "decommissioned": [plan(mode="decommissioned", **SHARES)],
+    "decommissioned beside a canary": [
+        plan("root", mode="canary", weight_tth=500, **SHARES),
+        plan("gone", path_prefix="/gone", mode="decommissioned"),
+    ],
     "by name": [plan(legacy=Upstream("localhost", 80), route_timeout_s=0.25)],
     "several": [
         plan("root", mode="canary", weight_tth=500, **SHARES),

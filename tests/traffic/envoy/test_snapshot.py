@@ -50,7 +50,7 @@ def test_the_document_has_the_shape_of_the_contract() -> None:
         f"embeddings/{side}-{kind}": "embeddings"
         for side in ("legacy", "candidate")
         for kind in ("sampled", "plain")
-    }
+    } | {"embeddings/candidate-only": "embeddings"}
     assert doc["capture"]["arms"]["embeddings/legacy-shadow"] == {
         "split": "embeddings",
         "arm": "legacy_shadow",
