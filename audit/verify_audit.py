@@ -1266,6 +1266,7 @@ NOTES: Mapping[str, Callable[[Life, Entry], None]] = {
     "latch": _latch,
     "addresses": _nothing,
     "new_build": _nothing,
+    "change_check": _nothing,
 }
 UNREASONED = frozenset({"start", "late_entry", "end_waiver"})
 

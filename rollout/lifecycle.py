@@ -44,6 +44,9 @@ class Action(StrEnum):
     DECLINE_APPROVAL = "decline_approval"
     WITHDRAW_APPROVAL = "withdraw_approval"
     CLOSE_REVIEW = "close_review"
+    # How Banyan measures: it moves nothing, and what it changes is measured anew.
+    RUN_CHECK = "run_check"
+    CHANGE_CHECK = "change_check"
 
     @property
     def words(self) -> str:

@@ -47,6 +47,8 @@ NEEDS: Mapping[Action, Role] = {
     Action.DECLINE_APPROVAL: Role.APPROVER,
     Action.WITHDRAW_APPROVAL: Role.OPERATOR,
     Action.CLOSE_REVIEW: Role.APPROVER,
+    Action.RUN_CHECK: Role.OPERATOR,
+    Action.CHANGE_CHECK: Role.OPERATOR,
 }
 LOOSENING_NEEDS = Role.LEAD
 

@@ -1,6 +1,7 @@
-"""What Celery does for the evidence: compare new pairs, probe both sides, tidy up."""
+"""What Celery does for the evidence: compare new pairs, probe and check both sides, tidy up."""
 
 import time
+import uuid
 from typing import Any
 
 import redis
@@ -10,6 +11,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from shadow import queries, services
+from shadow.checks.schedule import RUN_SECONDS
 from shadow.pairs import Pair, PairError, read_pair
 
 log = structlog.get_logger(__name__)
@@ -86,6 +88,17 @@ def probe_health() -> int:
     for pair in pairs:
         services.record_probes(pair=pair, now=timezone.now())
     return len(pairs)
+
+
+@shared_task(name="shadow.tasks.run_checks", time_limit=RUN_SECONDS + 60)
+def run_checks() -> bool:
+    """Queue what is due and carry out one run; True when its result was kept.
+
+    One run at a time, and one per tick: the other processes go on comparing and judging.
+    """
+    services.queue_due(now=timezone.now())
+    run = services.claim_next(now=timezone.now(), claim=uuid.uuid4().hex)
+    return run is not None and services.carry_out(run, clock=timezone.now)
 
 
 @shared_task(name="shadow.tasks.housekeep")

@@ -252,6 +252,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 5.0,
         "options": {"expires": 10},
     },
+    "run-checks": {
+        "task": "shadow.tasks.run_checks",
+        "schedule": 3.0,
+        "options": {"expires": 6},
+    },
     "checkpoint": {
         "task": "audit.tasks.checkpoint",
         "schedule": 60.0,

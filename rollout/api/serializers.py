@@ -156,6 +156,15 @@ class PolicySerializer(NeededReasonSerializer):
     policy = serializers.DictField()
 
 
+class CheckSettingsSerializer(StrictSerializer):
+    """All settings of one check; the check itself says what they are."""
+
+    settings = serializers.DictField()
+    reason = PlainTextField(
+        max_length=MAX_REASON, required=False, allow_blank=True, style={"multiline": True}
+    )
+
+
 class ReviewSerializer(StrictSerializer):
     """What the review found."""
 

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from rollout.api import approvals, ledger, oversight, verbs, views
+from rollout.api import approvals, checks, ledger, oversight, verbs, views
 
 ONE = "migrations/<slug:slug>/"
 
@@ -28,6 +28,11 @@ urlpatterns = [
     path(f"{ONE}waivers/", oversight.WaiversView.as_view()),
     path(f"{ONE}waivers/<slug:item>/end/", oversight.EndWaiverView.as_view()),
     path(f"{ONE}policy/", oversight.PolicyView.as_view()),
+    path(f"{ONE}checks/", checks.ChecksView.as_view()),
+    path(f"{ONE}checks/<slug:item>/", checks.CheckView.as_view()),
+    path(f"{ONE}checks/<slug:item>/run/", checks.RunCheckView.as_view()),
+    path(f"{ONE}checks/<slug:item>/stop/", checks.StopCheckView.as_view()),
+    path(f"{ONE}checks/<slug:item>/settings/", checks.CheckSettingsView.as_view()),
     path("approvals/", approvals.ApprovalsView.as_view()),
     path("approvals/<int:approval>/", approvals.ApprovalView.as_view()),
     path("approvals/<int:approval>/grant/", approvals.GrantView.as_view()),

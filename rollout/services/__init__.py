@@ -8,6 +8,7 @@ from rollout.services.approvals import (
     withdraw_approval,
 )
 from rollout.services.builds import notice_build
+from rollout.services.checks import change_check, check_of, run_check, stop_check
 from rollout.services.create import (
     NewMigration,
     RouteInput,
@@ -43,7 +44,9 @@ __all__ = [
     "RouteInput",
     "abandon",
     "change_addresses",
+    "change_check",
     "change_policy",
+    "check_of",
     "close_review",
     "create_migration",
     "decide",
@@ -68,7 +71,9 @@ __all__ = [
     "reset_verdict",
     "resume",
     "roll_back",
+    "run_check",
     "start",
+    "stop_check",
     "waive",
     "withdraw_approval",
 ]

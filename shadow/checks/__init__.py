@@ -1,4 +1,15 @@
 """The checks of the checklist that Banyan carries out itself, on both services.
 
 Each module compares what both sides say and returns a `Result`; nothing here knows Django.
+To add one: a `Check` in a module beside these, and its line in `CHECKS`.
 """
+
+from collections.abc import Mapping
+
+from shadow.checks.base import Check
+
+_ALL: tuple[Check, ...] = ()
+
+CHECKS: Mapping[str, Check] = {check.item: check for check in _ALL}
+
+__all__ = ["CHECKS"]

@@ -32,6 +32,8 @@ LEAST = {
     "decline_approval": "approver",
     "withdraw_approval": "operator",
     "close_review": "approver",
+    "run_check": "operator",
+    "change_check": "operator",
 }
 
 

@@ -1,0 +1,165 @@
+"""Readings of the checks: where each stands, its history, and what a run is given."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db.models import Max, QuerySet
+
+from shadow.checks import CHECKS
+from shadow.checks.base import Check, CorpusEntry, Route, Subject
+from shadow.checks.schedule import due_at
+from shadow.comparison import Rules
+from shadow.models import CheckRun, CorpusRequest, ServicePair
+
+Runs = QuerySet[CheckRun]
+
+# What one run is given of the corpus, oldest turn first, and how many bytes of it.
+CORPUS_ENTRIES = 300
+CORPUS_BYTES = 8 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class CheckState:
+    """One item of one pair: its newest runs. `latest` is done, `open_run` queued or running."""
+
+    pair: ServicePair
+    check: Check
+    newest: CheckRun | None
+    latest: CheckRun | None
+    open_run: CheckRun | None
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """What the pair's owners set for this check; empty: its defaults."""
+        found: Mapping[str, Any] = self.pair.checks.get(self.check.item, {})
+        return found
+
+    @property
+    def due_at(self) -> datetime | None:
+        """When the schedule wants the next run; None: now."""
+        if self.newest is None:
+            return None
+        return due_at(
+            self.check,
+            finished_at=self.newest.finished_at,
+            verdict=self.newest.verdict,
+            same_builds=self.newest.builds == self.pair.builds,
+        )
+
+    def is_due(self, now: datetime) -> bool:
+        """Whether the schedule wants a run now and none is open."""
+        if self.open_run is not None:
+            return False
+        due = self.due_at
+        return due is None or due <= now
+
+    def counts(self, now: datetime) -> bool:
+        """Whether the latest result is about the present builds and has not expired."""
+        latest = self.latest
+        return bool(
+            latest
+            and latest.builds == self.pair.builds
+            and latest.expires_at is not None
+            and latest.expires_at > now
+        )
+
+
+def check_states(*, pairs: Iterable[ServicePair]) -> dict[int, list[CheckState]]:
+    """Return by pair every check with its newest runs, in the order of `CHECKS`."""
+    pairs = list(pairs)
+    runs = CheckRun.objects.filter(pair__in=pairs)
+    newest = _newest(runs)
+    latest = _newest(runs.filter(state=CheckRun.State.DONE))
+    opened = _newest(runs.filter(state__in=CheckRun.OPEN))
+    return {
+        pair.pk: [
+            CheckState(
+                pair=pair,
+                check=check,
+                newest=newest.get((pair.pk, item)),
+                latest=latest.get((pair.pk, item)),
+                open_run=opened.get((pair.pk, item)),
+            )
+            for item, check in CHECKS.items()
+        ]
+        for pair in pairs
+    }
+
+
+def check_state(*, pair: ServicePair, item: str) -> CheckState | None:
+    """Return one check of the pair; None when there is no such check."""
+    found = check_states(pairs=[pair])[pair.pk]
+    return next((state for state in found if state.check.item == item), None)
+
+
+def due_checks(*, now: datetime) -> list[CheckState]:
+    """Return the checks of live pairs that the schedule, or a new build, wants to run."""
+    live = ServicePair.objects.filter(probing=True)
+    states = [state for found in check_states(pairs=live).values() for state in found]
+    return [state for state in states if state.is_due(now)]
+
+
+def _newest(runs: Runs) -> dict[tuple[int, str], CheckRun]:
+    ids = runs.order_by().values("pair", "item").annotate(newest=Max("pk")).values("newest")
+    return {(run.pair_id, run.item): run for run in CheckRun.objects.filter(pk__in=ids)}
+
+
+def check_items() -> tuple[str, ...]:
+    """Return the names of the checks, in the order of `CHECKS`."""
+    return tuple(CHECKS)
+
+
+def check_history(*, pair: ServicePair, item: str, limit: int = 20) -> list[CheckRun]:
+    """Return the newest runs of one check, newest first."""
+    return list(CheckRun.objects.filter(pair=pair, item=item)[:limit])
+
+
+def subject_of(*, pair: ServicePair, item: str) -> Subject:
+    """Return what one run of a check is given: addresses, builds, routes, corpus, settings."""
+    return Subject(
+        name=pair.name,
+        legacy_url=pair.legacy_url,
+        candidate_url=pair.candidate_url,
+        legacy_build=pair.legacy_build,
+        candidate_build=pair.candidate_build,
+        routes=routes_of(pair),
+        corpus=tuple(_corpus(pair)),
+        settings=pair.checks.get(item, {}),
+    )
+
+
+def routes_of(pair: ServicePair) -> tuple[Route, ...]:
+    """Return the pair's routes with the rules by which their answers compare."""
+    return tuple(
+        Route(
+            rule.method,
+            rule.path,
+            rule.safe_to_duplicate,
+            Rules(atol=rule.atol, ignore=tuple(rule.ignore)),
+        )
+        for rule in pair.routes.order_by("pk")
+    )
+
+
+def _corpus(pair: ServicePair) -> list[CorpusEntry]:
+    entries, room = [], CORPUS_BYTES
+    for row in CorpusRequest.objects.filter(pair=pair).order_by("sent_at", "pk")[:CORPUS_ENTRIES]:
+        room -= len(row.body)
+        if room < 0:
+            break
+        entries.append(entry_of(row))
+    return entries
+
+
+def entry_of(row: CorpusRequest) -> CorpusEntry:
+    """Return a stored request as checks and replay send it."""
+    return CorpusEntry(
+        source=row.source,
+        route=row.route,
+        method=row.method,
+        path=row.path,
+        headers=tuple((str(name), str(value)) for name, value in row.headers),
+        body=bytes(row.body),
+    )
