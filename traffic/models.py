@@ -3,6 +3,8 @@
 from django.db import models
 from django.db.models import Q
 
+from audit.models import LedgerEntry
+
 
 class ProxyGroup(models.Model):
     """Proxies that serve the same splits; `lineage` and `generation` name their snapshots."""
@@ -11,8 +13,9 @@ class ProxyGroup(models.Model):
     lineage = models.CharField(max_length=32, unique=True)
     generation = models.PositiveBigIntegerField(default=0)
     user_key_header = models.CharField(max_length=64, default="x-user-key")
-    # The hold an operator released by resuming; proxies end exactly that one.
-    release_hold = models.CharField(max_length=64, blank=True)
+    # The holds that an operator released by resuming, ids with spaces between; proxies end exactly
+    # these. One that is taken afterwards has another id, and stays.
+    release_hold = models.CharField(max_length=2000, blank=True)
 
     def __str__(self) -> str:
         return self.name
@@ -26,6 +29,7 @@ class Split(models.Model):
         DUAL_RUN = "dual_run", "legacy serves all, copies are compared"
         CANARY = "canary", "a share of the users is served by the candidate"
         FULL = "full", "the candidate serves all"
+        DECOMMISSIONED = "decommissioned", "the candidate serves all, and legacy is gone"
 
     group = models.ForeignKey(ProxyGroup, on_delete=models.PROTECT, related_name="splits")
     name = models.SlugField(unique=True)
@@ -52,6 +56,8 @@ class Split(models.Model):
     # Per route, the latencies in µs above which an attempt of this step is slow: frozen from what
     # legacy did in the step before, so that a step is never measured by itself.
     slow_us = models.JSONField(default=dict, blank=True)
+    # Of a migration that ended and made room for another: no longer in the group's documents.
+    retired = models.BooleanField(default=False)
     # [mode, weight_tth] of the moves that may come next: proxies validate their documents ahead.
     likely = models.JSONField(default=list)
 
@@ -65,8 +71,8 @@ class Split(models.Model):
                 name="split_shares_within_ten_thousandths",
             ),
             models.CheckConstraint(
-                condition=Q(mode__in=("canary", "full")) | Q(weight_tth=0),
-                name="split_weight_only_in_canary_or_full",
+                condition=Q(mode__in=("canary", "full", "decommissioned")) | Q(weight_tth=0),
+                name="split_weight_only_in_canary_and_after",
             ),
         ]
 
@@ -109,6 +115,9 @@ class Proxy(models.Model):
     generation = models.PositiveBigIntegerField(default=0)
     reason = models.TextField(blank=True)
     hold = models.JSONField(null=True, blank=True)
+    # The public key that its host signs break-glass records with: the first one that it reported
+    # under its token. Another one is believed only after the proxy is registered anew.
+    glass_key = models.CharField(max_length=64, blank=True)
     envoy_version = models.CharField(max_length=32, blank=True)
     capabilities = models.JSONField(default=list)
 
@@ -117,6 +126,54 @@ class Proxy(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class GlassRecord(models.Model):
+    """A host's signed word that it broke the glass: kept as it came, whatever became of it."""
+
+    class Outcome(models.TextChoices):
+        WAITING = "waiting", "not imported yet"
+        MOVED = "moved", "imported, and the migration moved"
+        NOTED = "noted", "imported; nothing was left to move"
+        REFUSED = "refused", "not believed"
+
+    proxy = models.ForeignKey(Proxy, on_delete=models.PROTECT, related_name="glass_records")
+    # Of the text, which is what was signed, byte for byte.
+    sha256 = models.CharField(max_length=64)
+    text = models.TextField()
+    signature = models.CharField(max_length=128)
+    key = models.CharField(max_length=64)
+    received_at = models.DateTimeField()
+    outcome = models.CharField(
+        max_length=10, choices=Outcome.choices, default=Outcome.WAITING, db_index=True
+    )
+    # Why it was refused.
+    code = models.CharField(max_length=24, blank=True)
+    settled_at = models.DateTimeField(null=True, blank=True)
+    entry = models.OneToOneField(
+        LedgerEntry, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["proxy", "sha256", "signature"], name="one_row_per_glass_record"
+            ),
+            models.UniqueConstraint(
+                fields=["sha256"],
+                condition=Q(outcome__in=("moved", "noted")),
+                name="one_import_per_glass_record",
+            ),
+            models.CheckConstraint(
+                condition=Q(outcome="waiting", entry__isnull=True, settled_at__isnull=True)
+                | (~Q(outcome="waiting") & Q(entry__isnull=False, settled_at__isnull=False)),
+                name="glass_record_settled_by_an_entry",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.proxy_id} {self.sha256[:8]} {self.outcome}"
 
 
 class Acknowledgement(models.Model):

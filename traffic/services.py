@@ -90,7 +90,7 @@ def lock_group(group_id: int) -> ProxyGroup:
 def publish(*, group_id: int, now: datetime) -> Snapshot:
     """Number and store the document of all splits of the group, in the caller's transaction."""
     group = lock_group(group_id)
-    splits = list(group.splits.order_by("name"))
+    splits = list(group.splits.filter(retired=False).order_by("name"))
     generation = group.generation + 1
     document = build_document(
         lineage=group.lineage,
@@ -124,7 +124,7 @@ def plan_of(split: Split, *, mode: str = "", weight_tth: int | None = None) -> S
         name=split.name,
         legacy=Upstream(split.legacy_host, split.legacy_port),
         candidate=Upstream(split.candidate_host, split.candidate_port),
-        mode=mode or split.mode,  # type: ignore[arg-type]  # a CHECKed choice of the same four words
+        mode=mode or split.mode,  # type: ignore[arg-type]  # a CHECKed choice of the same five words
         weight_tth=split.weight_tth if weight_tth is None else weight_tth,
         seed=split.seed,
         shadow_tth=split.shadow_tth,
