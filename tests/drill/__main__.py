@@ -6,7 +6,6 @@ import os
 import random
 import secrets
 import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -18,8 +17,9 @@ from typing import Any
 
 from tests.drill.faults import FAULTS
 from tests.drill.prepare import prepare
+from tests.drill.results import Results
 from tests.drill.server import PostgresDatabase
-from tests.drill.trial import Fault, Trial, run
+from tests.drill.trial import Fault, run
 from tests.drill.world import DrillError, World
 from tests.postgres import NoPostgresError, throwaway_postgres
 from tests.walkthrough.stack import ROOT, running
@@ -40,19 +40,15 @@ def main() -> int:
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="banyan-drill-") as scratch:
         place = options.keep or Path(scratch)
-        trials = _on_sqlite(place / "a", rows, options.seed)
-        trials += _on_postgres(place / "b", rows, options.seed)
-    broken = [trial.name for trial in trials if not trial.ok]
-    report = {
-        "ok": bool(trials) and not broken,
-        "seed": options.seed,
-        "seconds": round(time.monotonic() - began, 1),
-        "commit": _commit(),
-        "broken": broken,
-        "faults": [trial.document() for trial in trials],
-    }
+        results = Results(options.seed)
+        _on_sqlite(place / "a", rows, results)
+        _on_postgres(place / "b", rows, results)
+    for row, why in results.skipped.items():
+        say(f"skipped {row}: {why}")
+    report = results.document(seconds=time.monotonic() - began)
     options.output.write_text(json.dumps(report, indent=1) + "\n")
-    say(json.dumps({name: report[name] for name in ("ok", "seed", "seconds", "broken")}))
+    shown = ("ok", "seed", "seconds", "broken", "roll_back")
+    say(json.dumps({name: report[name] for name in shown}))
     return 0 if report["ok"] else 1
 
 
@@ -87,29 +83,29 @@ def _rows(only: str | None, seed: int) -> list[Row]:
     return [row for row in rows if wanted & {row[0], row[1]}]
 
 
-def _on_sqlite(place: Path, rows: list[Row], seed: int) -> list[Trial]:
+def _on_sqlite(place: Path, rows: list[Row], results: Results) -> None:
     mine = [row for row in rows if row[0] != POSTGRES]
     if not mine:
-        return []
+        return
     with running(place, scenario="healthy", rate=GENERATOR_RATE) as stack:
-        return _drill(World(stack, seed=seed), mine)
+        _drill(World(stack, seed=results.seed), mine, results, database="sqlite")
 
 
-def _on_postgres(place: Path, rows: list[Row], seed: int) -> list[Trial]:
+def _on_postgres(place: Path, rows: list[Row], results: Results) -> None:
     """Run the rows that need a server of their own, with a second stack on it."""
     mine = [row for row in rows if row[0] == POSTGRES]
     if not mine:
-        return []
+        return
     try:
         with (
             throwaway_postgres() as url,
             _environment("BANYAN_DATABASE_URL", url),
             running(place, scenario="healthy", rate=GENERATOR_RATE) as stack,
         ):
-            return _drill(World(stack, seed=seed, database=PostgresDatabase(url)), mine)
+            world = World(stack, seed=results.seed, database=PostgresDatabase(url))
+            _drill(world, mine, results, database="postgres")
     except NoPostgresError as error:
-        say(f"skipped {len(mine)} rows: {error}")
-        return []
+        results.skipped |= {name: str(error) for _, name, _ in mine}
 
 
 @contextmanager
@@ -124,29 +120,22 @@ def _environment(name: str, value: str) -> Iterator[None]:
             os.environ[name] = before
 
 
-def _drill(world: World, rows: list[Row]) -> list[Trial]:
+def _drill(world: World, rows: list[Row], results: Results, *, database: str) -> None:
     watchers: list[Any] = [world.users, world.eye, world.prober]
     prepare(world)
     for watcher in watchers:
         watcher.start()
-    trials = []
+    results.roll_backs[database] = world.roll_backs
     try:
         for component, name, fault in rows:
-            trials.append(run(world, name, component, fault))
-            say(trials[-1].line())
+            results.trials.append(run(world, name, component, fault))
+            say(results.trials[-1].line())
             if world.stack.process.poll() is not None:
                 raise DrillError("the stack was stopped from outside")
     finally:
         stop: list[Callable[[], None]] = [world.users.pause, world.eye.stop, world.prober.stop]
         for end in [*stop, *world.at_end]:
             end()
-    return trials
-
-
-def _commit() -> str:
-    command = ["git", "describe", "--always", "--dirty=+", "--abbrev=12"]
-    found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    return found.stdout.strip()
 
 
 if __name__ == "__main__":

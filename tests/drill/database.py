@@ -59,6 +59,16 @@ class Database:
         with closing(link):
             return list(link.execute(sql))
 
+    def can_write(self) -> bool:
+        """Whether nobody holds the write lock for longer than a moment."""
+        try:
+            with closing(sqlite3.connect(f"file:{self.path}?mode=rw", uri=True, timeout=0.3)) as at:
+                at.execute("BEGIN IMMEDIATE")
+                at.execute("ROLLBACK")
+        except sqlite3.OperationalError:
+            return False
+        return True
+
     def value(self, sql: str) -> Any:
         """Return the one value of the first row."""
         return self.rows(sql)[0][0]

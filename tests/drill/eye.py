@@ -12,14 +12,15 @@ from typing import Any
 
 PAUSE_SECONDS = 0.15
 ADMIN_SECONDS = 1.0
+UNREADABLE = -1
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
     """What was seen at one moment (unix seconds).
 
-    `generation` and `hold` are the edge's state; `served` is the version of Envoy's routes, "" when
-    Envoy did not answer.
+    `generation` and `hold` are the edge's state, UNREADABLE when its file is not there or broken;
+    `served` is the version of Envoy's routes, "" when Envoy did not answer.
     """
 
     at: float
@@ -69,7 +70,7 @@ class Eye:
         at = time.time()
         return Look(
             at=at,
-            generation=int(state.get("generation", 0)),
+            generation=int(state.get("generation", UNREADABLE)),
             applied=bool(state.get("applied", False)),
             hold=str(hold.get("id", "")),
             served=served_version(self._edge / "admin.sock"),

@@ -16,14 +16,14 @@ REACH_SECONDS = 15.0
 ON_THE_WAY_SECONDS = 1.2
 
 
-def roll_back(world: World, trial: Trial, *, promised: bool = True) -> None:
-    """Roll back to 0 and measure acceptance, Envoy's routes, and the last user on the candidate.
+def roll_back(world: World, trial: Trial, *, to: int = 0, promised: bool = True) -> None:
+    """Roll back and measure acceptance, Envoy's routes, and the last user on the candidate.
 
     While web has more to do than it can, no figure is promised; the deadline of any request is.
     """
     accepted, in_effect = LIMITS if promised else (DEADLINE_SECONDS, 2 * DEADLINE_SECONDS)
     began = time.time()
-    made = world.call("rollback", to=0)
+    made = world.call("rollback", to=to)
     trial.figure("accepted_s", made.seconds, most=accepted)
     trial.expect("I10", made.changed, f"roll back: {made.status} {made.answer.get('detail', '')}")
     generation = world.database.newest_generation()
@@ -32,12 +32,20 @@ def roll_back(world: World, trial: Trial, *, promised: bool = True) -> None:
         lambda: (world.eye.look().served_generation or 0) >= generation,
         seconds=REACH_SECONDS,
     )
-    trial.figure("in_effect_s", time.time() - began, most=in_effect)
+    took = time.time() - began
+    trial.figure("in_effect_s", took, most=in_effect)
+    if promised:
+        world.roll_backs.append((made.seconds, took))
+    if to == 0:
+        _last_user(world, trial, began, most=in_effect)
+
+
+def _last_user(world: World, trial: Trial, began: float, *, most: float) -> None:
     time.sleep(ON_THE_WAY_SECONDS)
     last = max(
         (s.started for s in world.users.since(began).seen if s.side == "candidate"), default=began
     )
-    trial.figure("last_user_s", last - began, most=in_effect)
+    trial.figure("last_user_s", last - began, most=most)
 
 
 def break_glass(world: World, trial: Trial) -> None:

@@ -4,6 +4,8 @@ The gates stay: the place must be in effect on all proxies, the split observed, 
 Only their amounts are small. The change is a decision of a lead, as it would be for anybody.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import httpx
@@ -26,22 +28,41 @@ print(issue_token(user=user, name="drill", role="lead", now=timezone.now()))
 
 def prepare(world: World) -> None:
     """Put the drill's policy in force and start dual-run."""
-    token = world.django(LEAD)
-    found = world.rest.get(f"/migrations/{SLUG}/policy/")
+    world.lead = world.django(LEAD)
+    version = _put(world, _hasty(_policy(world)))
+    world.must("start", version=version)
+
+
+@contextmanager
+def requiring(world: World, gate: str, *, from_weight: int) -> Iterator[None]:
+    """Ask for one more gate, until the block ends."""
+    before = _policy(world)
+    more = [*before["gates"], {"gate": gate, "from_weight": from_weight}]
+    _put(world, {**before, "gates": more})
+    try:
+        yield
+    finally:
+        _put(world, before)
+
+
+def _policy(world: World) -> dict[str, Any]:
+    found: dict[str, Any] = world.rest.get(f"/migrations/{SLUG}/policy/")["policy"]
+    return found
+
+
+def _put(world: World, policy: dict[str, Any]) -> int:
+    """Change the policy as a lead does; returns the version that the migration has now."""
+    version = world.rest.get(f"/migrations/{SLUG}/policy/")["version"]
     answer = httpx.put(
         f"{world.web}/api/v1/migrations/{SLUG}/policy/",
-        json={
-            "version": found["version"],
-            "policy": _hasty(found["policy"]),
-            "reason": "drill: gates that open in seconds",
-        },
-        headers={"Authorization": f"Bearer {token}"},
+        json={"version": version, "policy": policy, "reason": "drill: another policy"},
+        headers={"Authorization": f"Bearer {world.lead}"},
         timeout=10,
         trust_env=False,
     )
     if answer.status_code != httpx.codes.OK:
         raise DrillError(f"policy: {answer.status_code} {answer.text[:300]}")
-    world.must("start", version=answer.json()["to"]["version"])
+    return int(answer.json()["to"]["version"])
 
 
 def _hasty(policy: dict[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,9 @@ import os
 import signal
 import subprocess
 import time
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -12,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 import psycopg
 
 from tests.drill.database import Database, Row
+from tests.drill.world import DrillError, lives
 
 START_SECONDS = 20.0
 
@@ -27,6 +30,17 @@ class PostgresDatabase(Database):
         with psycopg.connect(self.url, connect_timeout=5) as link:
             return list(link.execute(sql.encode()).fetchall())
 
+    def can_write(self) -> bool:
+        """Whether nobody holds what a decision locks."""
+        try:
+            with psycopg.connect(self.url, connect_timeout=5) as link:
+                link.execute("SET lock_timeout = 300")
+                for table in ("rollout_servicemigration", "traffic_proxygroup", "audit_ledgerhead"):
+                    link.execute(f"SELECT 1 FROM {table} FOR UPDATE".encode())
+        except psycopg.OperationalError:
+            return False
+        return True
+
 
 class Server:
     """Finds the server behind a URL of `tests.postgres`, and hands to hurt it."""
@@ -34,21 +48,15 @@ class Server:
     def __init__(self, url: str) -> None:
         self.url = url
         self._place = Path(unquote(urlsplit(url).netloc.partition("@")[2]))
+        self.pid = int((self._place / "data" / "postmaster.pid").read_text().split()[0])
         main = Path(f"/proc/{self.pid}")
         self._command = main.joinpath("cmdline").read_bytes().decode().rstrip("\0").split("\0")
         self._owner = main.stat()
-        self._started: subprocess.Popen[bytes] | None = None
-
-    @property
-    def pid(self) -> int:
-        """The postmaster's present pid."""
-        return int((self._place / "data" / "postmaster.pid").read_text().split()[0])
 
     def processes(self) -> list[int]:
         """Return the postmaster and all its children, backends last."""
-        main = self.pid
-        children = [int(p.name) for p in Path("/proc").iterdir() if _parent(p) == main]
-        return [main, *sorted(children)]
+        children = [int(p.name) for p in Path("/proc").iterdir() if _parent(p) == self.pid]
+        return [self.pid, *sorted(children)]
 
     def backends(self) -> list[int]:
         """Return the pids that serve clients."""
@@ -63,10 +71,32 @@ class Server:
             with suppress(ProcessLookupError):
                 os.kill(pid, number)
 
-    def start(self) -> None:
-        """Start it again after a kill, as its owner would, and wait until it answers."""
+    def alive(self) -> bool:
+        """Whether the postmaster runs."""
+        return lives(self.pid)
+
+    def start(self) -> Callable[[], None]:
+        """Start it again after a kill, as its owner would, and wait until it answers.
+
+        Returns what ends it.
+        """
+        deadline = time.monotonic() + START_SECONDS
+        started = self._launch()
+        while time.monotonic() < deadline:
+            if started.poll() is not None:
+                # Children of the killed still held on to its memory.
+                started = self._launch()
+            with suppress(psycopg.OperationalError):
+                psycopg.connect(self.url, connect_timeout=2).close()
+                self.pid = started.pid
+                return partial(_stop, started)
+            time.sleep(0.05)
+        _stop(started)
+        raise DrillError("PostgreSQL did not start again")
+
+    def _launch(self) -> "subprocess.Popen[bytes]":
         with (self._place / "log").open("ab") as log:
-            self._started = subprocess.Popen(
+            return subprocess.Popen(
                 self._command,
                 cwd=self._place,
                 stdout=log,
@@ -76,19 +106,11 @@ class Server:
                 extra_groups=[],
                 start_new_session=True,
             )
-        deadline = time.monotonic() + START_SECONDS
-        while time.monotonic() < deadline:
-            with suppress(psycopg.OperationalError):
-                psycopg.connect(self.url, connect_timeout=2).close()
-                return
-            time.sleep(0.05)
-        raise TimeoutError("PostgreSQL did not start again")
 
-    def stop(self) -> None:
-        """End what was started here."""
-        if self._started is not None:
-            self._started.send_signal(signal.SIGQUIT)
-            self._started.wait(timeout=10)
+
+def _stop(process: "subprocess.Popen[bytes]") -> None:
+    process.send_signal(signal.SIGQUIT)
+    process.wait(timeout=10)
 
 
 def _parent(process: Path) -> int:

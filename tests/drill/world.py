@@ -4,14 +4,16 @@ import contextlib
 import os
 import random
 import signal
-import sqlite3
+import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -57,6 +59,8 @@ class World:
         self.edge_dir = self.state_dir / "edge"
         self.database_path = self.state_dir / "banyan.sqlite3"
         self.database = database or Database(self.database_path)
+        # A lead's token, once `prepare` made one.
+        self.lead = ""
         # What has to be ended after the last fault.
         self.at_end: list[Callable[[], None]] = []
         token = facts["operator"]["token"]
@@ -66,6 +70,8 @@ class World:
         self.eye = Eye(self.edge_dir)
         self.prober = Prober(self.web, slug=SLUG, token=token)
         self.absences: list[Absence] = []
+        # Seconds until accepted and until in effect, of each roll back that is promised fast.
+        self.roll_backs: list[tuple[float, float]] = []
 
     # --- what is asked of it ----------------------------------------------------------------------
 
@@ -91,9 +97,26 @@ class World:
                 self.must("resume")
             elif found["weight"] == weight and found["phase"] != "draft":
                 return self.rest.wait(f"{weight} % in effect", in_effect, seconds=CLIMB_SECONDS)
+            elif latched := self._latched():
+                self._reset(latched, found["version"])
             else:
                 self.promote()
         raise DrillError(f"not at {weight} % within {CLIMB_SECONDS:.0f} s")
+
+    def _latched(self) -> str:
+        """Return a gate whose FAIL of an earlier fault still stands, "" without one."""
+        rows = self.database.rows("SELECT gate FROM rollout_gatelatch WHERE reset_at IS NULL")
+        return str(rows[0][0]) if rows else ""
+
+    def _reset(self, gate: str, version: int) -> None:
+        """Let it be judged anew, as a lead does who understood the failure."""
+        httpx.post(
+            f"{self.web}/api/v1/migrations/{SLUG}/reset/",
+            json={"gate": gate, "version": version, "reason": "drill: the fault is over"},
+            headers={"Authorization": f"Bearer {self.lead}"},
+            timeout=10,
+            trust_env=False,
+        )
 
     def promote(self) -> Operation:
         """Wait for the gates and ask for the next place; a conflict is an answer like another."""
@@ -115,13 +138,13 @@ class World:
     def frozen(self, *names: str) -> Iterator[None]:
         """SIGSTOP children with all that they started, for a while.
 
-        One that sleeps in the midst of a transaction on SQLite would stop every other writer, which
-        is a fault of its own (see `faults.database`): it gets another moment.
+        One that sleeps in the midst of a transaction would stop other writers, which is a fault of
+        its own (see `faults.database`): it gets another moment.
         """
         while True:
             pids = self.members(*names)
             _signal(pids, signal.SIGSTOP)
-            if self.can_write():
+            if self.database.can_write():
                 break
             _signal(pids, signal.SIGCONT)
             time.sleep(0.02)
@@ -149,7 +172,7 @@ class World:
         self._absent(names)
         victims = self.members(*names)
         _signal(victims, signal.SIGKILL)
-        self.wait("the killed are gone", lambda: not any(map(_lives, victims)), seconds=5)
+        self.wait("the killed are gone", lambda: not any(map(lives, victims)), seconds=5)
 
     @contextlib.contextmanager
     def away(self, *what: str) -> Iterator[None]:
@@ -174,17 +197,16 @@ class World:
         until = start if end is None else end
         return any(a.what == what and a.start <= until and start <= a.end for a in self.absences)
 
-    def can_write(self) -> bool:
-        """Whether nobody holds SQLite's write lock for longer than a moment."""
-        if not self.database_path.exists():
-            return True
+    @contextlib.contextmanager
+    def deciding(self, verbs: Sequence[str], web: str | None = None) -> Iterator[None]:
+        """Ask for decisions at once while the block hurts who makes them; all have ended after."""
+        asked = [web or self.web, verbs]
+        thread = threading.Thread(target=self.history.at_once, args=asked)
+        thread.start()
         try:
-            with contextlib.closing(sqlite3.connect(self.database_path, timeout=0.3)) as link:
-                link.execute("BEGIN IMMEDIATE")
-                link.execute("ROLLBACK")
-        except sqlite3.OperationalError:
-            return False
-        return True
+            yield
+        finally:
+            thread.join()
 
     # --- what is known ----------------------------------------------------------------------------
 
@@ -223,11 +245,22 @@ class World:
         self.wait("all children are back", self._all_alive, seconds=SETTLE_SECONDS)
         self.wait("work is done again", self._evaluating, seconds=SETTLE_SECONDS)
         self.wait("the proxy has what is asked", self._agreeing, seconds=SETTLE_SECONDS)
+        self.wait("both services answer", self._answering, seconds=SETTLE_SECONDS)
         self.returned(*CHILDREN)
 
     def _all_alive(self) -> bool:
         pids = self.stack.facts["pids"]
         return all(name in pids and session_members(pids[name]) for name in CHILDREN)
+
+    def _answering(self) -> bool:
+        """Whether both services take connections; a process alone does not answer anybody."""
+        for name in ("legacy", "candidate"):
+            address = urlsplit(self.stack.facts[name])
+            try:
+                socket.create_connection((address.hostname, address.port), timeout=1).close()
+            except OSError:
+                return False
+        return True
 
     def _evaluating(self) -> bool:
         probe = self.readiness()
@@ -253,7 +286,7 @@ class World:
         return False
 
 
-def _lives(pid: int) -> bool:
+def lives(pid: int) -> bool:
     """Whether a process holds on to what it had: a zombie does not."""
     try:
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]

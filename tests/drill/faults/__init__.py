@@ -3,11 +3,14 @@
 from tests.drill.faults import (
     beat,
     broker,
+    channel,
     database,
     edge,
     envoy,
     everything,
+    fleet,
     postgres,
+    services,
     web,
     worker,
 )
@@ -21,6 +24,9 @@ FAULTS: dict[str, dict[str, Fault]] = {
     "database": database.FAULTS,
     "edge": edge.FAULTS,
     "envoy": envoy.FAULTS,
+    "fleet": fleet.FAULTS,
+    "channel": channel.FAULTS,
+    "services": services.FAULTS,
     "everything": everything.FAULTS,
     "postgres": postgres.FAULTS,
 }

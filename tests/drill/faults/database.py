@@ -1,12 +1,14 @@
 """SQLite: a lock nobody lets go, kill -9 with the log unmerged, no room, an older copy."""
 
+import contextlib
 import resource
 import shutil
 import sqlite3
-import threading
 import time
 from contextlib import closing
 from pathlib import Path
+
+import httpx
 
 from tests.drill.database import Database
 from tests.drill.spare import Spare
@@ -16,6 +18,7 @@ from tests.drill.world import World
 WRITERS = ("web", "worker", "beat", "edge")
 VERBS = ("hold", "resume") * 4
 REFUSED_SECONDS = 5.0
+EMPTY_SECONDS = 5.0
 
 
 def forgotten_writer(world: World, trial: Trial) -> None:
@@ -39,11 +42,10 @@ def forgotten_writer(world: World, trial: Trial) -> None:
 def killed_with_log_left(world: World, trial: Trial) -> None:
     """kill -9 of all who write at once, in the midst of it: nothing acknowledged is lost."""
     world.stand_at(5)
-    deciding = threading.Thread(target=world.history.at_once, args=[world.web, VERBS])
-    deciding.start()
-    time.sleep(world.rng.uniform(0.05, 0.5))
-    with world.down(*WRITERS):
-        deciding.join()
+    with contextlib.ExitStack() as stack:
+        with world.deciding(VERBS):
+            time.sleep(world.rng.uniform(0.05, 0.5))
+            stack.enter_context(world.down(*WRITERS))
         log = Path(f"{world.database_path}-wal")
         trial.figures["log_kb"] = log.stat().st_size // 1024 if log.exists() else 0
         trial.expect("I5", trial.figures["log_kb"] > 0, "there was no log left to recover")
@@ -120,6 +122,35 @@ def older_copy(world: World, trial: Trial) -> None:
         world.wait("web is back", world.readiness, seconds=40)
 
 
+def empty(world: World, trial: Trial) -> None:
+    """Web comes back on a file without tables: it gives out nothing, the proxy stays as it is."""
+    world.stand_at(25)
+    before, newest = world.eye.look(), world.state_dir / "newest.sqlite3"
+    with world.away("database"), world.down("worker", "beat"):
+        with world.down("web"):
+            _put(world.database_path, newest)
+        world.wait("web answers", lambda: _status(world, "/healthz") == 200, seconds=40)
+        status = _status(world, "/edge/v1/snapshot?generation=0", world.stack.facts["proxy"])
+        trial.expect("I12", status >= 400, f"a snapshot was given out of nothing: {status}")
+        status = _status(world, "/readyz")
+        trial.expect("I13", status == 503, f"ready without tables: {status}")
+        time.sleep(EMPTY_SECONDS)
+        look = world.eye.look()
+        trial.expect("I12", look.served == before.served, f"from {before.served} to {look.served}")
+        with world.down("web"):
+            _put(newest, world.database_path)
+        world.wait("web is back", world.readiness, seconds=40)
+
+
+def _status(world: World, path: str, proxy: dict[str, str] | None = None) -> int:
+    """Return the status of one GET, 0 without an answer."""
+    headers = {"Authorization": f"Bearer {proxy['token']}"} if proxy else {}
+    with contextlib.suppress(httpx.HTTPError):
+        answer = httpx.get(world.web + path, headers=headers, timeout=8, trust_env=False)
+        return answer.status_code
+    return 0
+
+
 def _refusals(world: World) -> int:
     return (world.state_dir / "logs" / "edge.log").read_text(errors="replace").count("refused gen")
 
@@ -138,4 +169,5 @@ FAULTS: dict[str, Fault] = {
     "database_killed_with_log_left": killed_with_log_left,
     "database_no_room": no_room,
     "database_older_copy": older_copy,
+    "database_empty": empty,
 }

@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -106,8 +107,39 @@ def _still_obeys(world: World, trial: Trial) -> None:
             trial.expect("I2", False, f"{verb} (generation {asked}) does not reach the proxy")
 
 
+def corrupt_state(world: World, trial: Trial) -> None:
+    """Its files are cut, altered, emptied while it is dead, and web with it: nobody is moved."""
+    for name, damage in DAMAGES.items():
+        world.stand_at(25)
+        before, aside = world.eye.look(), _set_aside(world)
+        with world.down("web"):
+            with world.down("edge"):
+                for file in FILES[: 2 if name == "emptied" else 1]:
+                    path = world.edge_dir / file
+                    path.write_bytes(damage(path.read_bytes()))
+            world.wait("the edge is back", (world.edge_dir / "edge.ready").exists, seconds=40)
+            time.sleep(WATCH_SECONDS)
+            look = world.eye.look()
+            trial.expect("I12", look.served == before.served, f"{name}: {before} to {look}")
+        trial.expect("I12", _set_aside(world) > aside, f"{name}: the broken file was not kept")
+        world.settle()
+    _still_obeys(world, trial)
+
+
+def _set_aside(world: World) -> int:
+    return len(list(world.edge_dir.glob("*.corrupt-*")))
+
+
+FILES = ("state.json", "last-good.json")
+DAMAGES: dict[str, Callable[[bytes], bytes]] = {
+    "cut": lambda whole: whole[: len(whole) // 2],
+    "altered": lambda whole: whole.replace(b'"', b"\x00", 9),
+    "emptied": lambda whole: b"",
+}
+
 FAULTS: dict[str, Fault] = {
     "edge_killed": killed,
     "edge_asleep": asleep,
     "edge_false_control": false_control,
+    "edge_corrupt_state": corrupt_state,
 }

@@ -1,27 +1,40 @@
 """All of ours at once: roll back with the rest stopped, break-glass, kills in a random mix."""
 
-import threading
 import time
 
 from tests.drill import measures
 from tests.drill.trial import Fault, Trial
 from tests.drill.world import World
 
-ROUNDS = 2
+CLIMBS = 3
+KILLS = 6
+# Down from the top, step by step: each is a roll back of its own, and none waits for evidence.
+DOWN = (50, 25, 5, 0)
 VERBS = ("hold", "resume") * 2
 OURS = ("web", "worker", "beat", "redis", "edge")
+OTHERS = ("worker", "beat", "redis", "candidate", "traffic")
 
 
 def roll_back_alone(world: World, trial: Trial) -> None:
     """Worker, beat, Redis and the candidate hang; web, database and edge are all it takes."""
-    worst: dict[str, float] = {}
-    for _ in range(ROUNDS):
-        world.stand_at(25)
-        with world.frozen("worker", "beat", "redis", "candidate", "traffic"):
-            measures.roll_back(world, trial)
-            worst = {name: max(took, worst.get(name, 0)) for name, took in trial.figures.items()}
+    for _ in range(CLIMBS):
+        world.stand_at(100)
+        with world.frozen(*OTHERS):
+            for weight in DOWN:
+                measures.roll_back(world, trial, to=weight)
         world.settle()
-    trial.figures = worst
+
+
+def roll_back_with_legacy_hung(world: World, trial: Trial) -> None:
+    """Legacy hangs as well: nobody is left to answer users; the roll back obeys."""
+    world.stand_at(100)
+    world.users.pause()
+    try:
+        with world.frozen(*OTHERS, "legacy"):
+            for weight in DOWN:
+                measures.roll_back(world, trial, to=weight)
+    finally:
+        world.users.start()
 
 
 def break_glass(world: World, trial: Trial) -> None:
@@ -56,21 +69,21 @@ def _held(world: World) -> bool:
 def random_kills(world: World, trial: Trial) -> None:
     """SIGKILL a random mix of ours while clients decide; users see nothing of it."""
     world.stand_at(5)
-    for _ in range(ROUNDS):
+    for _ in range(KILLS):
         victims = world.rng.sample(OURS, world.rng.randint(2, len(OURS)))
         before = world.eye.look().served
-        deciding = threading.Thread(target=world.history.at_once, args=[world.web, VERBS])
-        deciding.start()
-        time.sleep(world.rng.uniform(0, 0.3))
-        world.kill(*victims)
-        deciding.join()
+        with world.deciding(VERBS):
+            time.sleep(world.rng.uniform(0, 0.3))
+            world.kill(*victims)
         after = world.eye.look().served
         trial.expect("I6", before == after, f"Envoy went from {before} to {after}")
         world.settle()
+    trial.figures["kills"] = KILLS
 
 
 FAULTS: dict[str, Fault] = {
     "roll_back_alone": roll_back_alone,
+    "roll_back_with_legacy_hung": roll_back_with_legacy_hung,
     "break_glass": break_glass,
     "random_kills": random_kills,
 }

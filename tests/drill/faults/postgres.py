@@ -1,22 +1,38 @@
-"""PostgreSQL: a lock nobody lets go, a backend killed, the server killed, the server hung.
+"""PostgreSQL: locks nobody lets go, a backend or the server killed, hung, or without room.
 
-These rows have a stack of their own, on a server that `tests.postgres` starts.
+These rows have a stack of their own, on a server that `tests.postgres` starts; some are those of
+SQLite once more.
 """
 
 import os
+import resource
 import signal
-import threading
+import subprocess
+import sys
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 
+from tests.drill import measures
+from tests.drill.faults import everything, web
 from tests.drill.server import PostgresDatabase, Server, connect
 from tests.drill.trial import Fault, Trial
 from tests.drill.world import DrillError, World
+from tests.walkthrough.stack import ROOT
 
 VERBS = ("hold", "resume") * 3
 DEAD_SECONDS = 4.0
 HUNG_SECONDS = 8.0
 REFUSED_SECONDS = 5.0
+
+ASLEEP = """
+import os, signal
+from django.db import transaction
+from rollout.models import ServiceMigration
+with transaction.atomic():
+    list(ServiceMigration.objects.select_for_update())
+    print("asleep", flush=True)
+    os.kill(os.getpid(), signal.SIGSTOP)
+"""
 
 
 def forgotten_lock(world: World, trial: Trial) -> None:
@@ -34,41 +50,83 @@ def forgotten_lock(world: World, trial: Trial) -> None:
     trial.expect("I10", made.changed, f"after the lock: {made.status}")
 
 
+def asleep_in_transaction(world: World, trial: Trial) -> None:
+    """One of ours is stopped while it holds the migration's row: a roll back gets by in time."""
+    world.stand_at(25)
+    sleeper = subprocess.Popen(
+        [sys.executable, "-c", f"import django\ndjango.setup()\n{ASLEEP}"],
+        cwd=ROOT,
+        env=world.environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        if sleeper.stdout is None or not sleeper.stdout.readline():
+            raise DrillError("nobody fell asleep")
+        made = world.call("rollback", to=0)
+        trial.figures["rollback_s"] = round(made.seconds, 1)
+        text = f"roll back past a sleeper: {made.status} after {made.seconds:.1f} s"
+        trial.expect("I2", made.changed and made.seconds <= REFUSED_SECONDS, text)
+    finally:
+        sleeper.kill()
+        sleeper.wait()
+
+
 def backend_killed(world: World, trial: Trial) -> None:
     """kill -9 of one backend: the server drops them all and recovers; nothing is half-done."""
     world.stand_at(5)
-    backends = Server(_url(world)).backends()
-    deciding = threading.Thread(target=world.history.at_once, args=[world.web, VERBS])
+    server = Server(_url(world))
     with world.away("database"):
-        deciding.start()
-        time.sleep(world.rng.uniform(0.05, 0.3))
-        os.kill(world.rng.choice(backends), signal.SIGKILL)
-        deciding.join()
-        world.wait("the database is back", lambda: _answers(world), seconds=20)
+        with world.deciding(VERBS):
+            time.sleep(world.rng.uniform(0.05, 0.3))
+            _kill_one(world, server)
+        world.wait("the database is back", lambda: _answers(world), seconds=30)
+
+
+def _kill_one(world: World, server: Server) -> None:
+    """Connections are short: look again until one was still there when it was hit."""
+    while True:
+        with suppress(ProcessLookupError, IndexError):
+            os.kill(world.rng.choice(server.backends()), signal.SIGKILL)
+            return
 
 
 def killed(world: World, trial: Trial) -> None:
     """kill -9 of the whole server: 503 meanwhile, users keep their split, nothing is lost."""
     world.stand_at(25)
     server = Server(_url(world))
-    deciding = threading.Thread(target=world.history.at_once, args=[world.web, VERBS])
     with world.away("database"):
-        deciding.start()
-        time.sleep(world.rng.uniform(0.05, 0.3))
-        server.send(signal.SIGKILL)
-        deciding.join()
-        made = world.call("hold")
-        trial.expect("I13", made.status == 503, f"without a database: {made.status}")
-        time.sleep(DEAD_SECONDS)
-        server.start()
-    try:
-        world.settle()
-    finally:
-        world.at_end.append(server.stop)
+        with world.deciding(VERBS):
+            time.sleep(world.rng.uniform(0.05, 0.3))
+            server.send(signal.SIGKILL)
+        try:
+            _refuses(world, trial)
+            time.sleep(DEAD_SECONDS)
+        finally:
+            _start_again(world, server)
+
+
+def no_room(world: World, trial: Trial) -> None:
+    """Its files cannot grow: it gives up, as on a full disk; nothing acknowledged is lost."""
+    world.stand_at(25)
+    server = Server(_url(world))
+    with world.away("database"):
+        with world.deciding(VERBS):
+            time.sleep(world.rng.uniform(0.05, 0.3))
+            for pid in server.processes():
+                with suppress(ProcessLookupError):
+                    limits = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+                    resource.prlimit(pid, resource.RLIMIT_FSIZE, (8192, limits[1]))
+        try:
+            made = world.call("hold")
+            trial.expect("I11", made.status == 503, f"without room: {made.status}")
+        finally:
+            server.send(signal.SIGKILL)
+            _start_again(world, server)
 
 
 def hung(world: World, trial: Trial) -> None:
-    """All its processes are stopped: every request still ends in time."""
+    """All its processes are stopped: every request ends in time, break-glass needs none of them."""
     world.stand_at(25)
     server = Server(_url(world))
     with world.away("database"):
@@ -79,9 +137,23 @@ def hung(world: World, trial: Trial) -> None:
             text = f"{made.status} after {made.seconds:.1f} s"
             trial.expect("I13", made.status == 503 and made.seconds <= REFUSED_SECONDS, text)
             trial.figures["refused_s"] = round(made.seconds, 1)
+            measures.break_glass(world, trial)
             time.sleep(max(0.0, HUNG_SECONDS - (time.monotonic() - began)))
         finally:
             server.send(signal.SIGCONT)
+        world.wait("the database is back", lambda: _answers(world), seconds=30)
+    measures.release(world)
+
+
+def _refuses(world: World, trial: Trial) -> None:
+    made = world.call("hold")
+    trial.expect("I13", made.status == 503, f"without a database: {made.status}")
+
+
+def _start_again(world: World, server: Server) -> None:
+    world.wait("the server is gone", lambda: not server.alive(), seconds=10)
+    world.at_end.append(server.start())
+    world.wait("the database is back", lambda: _answers(world), seconds=40)
 
 
 def _url(world: World) -> str:
@@ -96,7 +168,12 @@ def _answers(world: World) -> bool:
 
 FAULTS: dict[str, Fault] = {
     "postgres_forgotten_lock": forgotten_lock,
+    "postgres_asleep_in_transaction": asleep_in_transaction,
     "postgres_backend_killed": backend_killed,
     "postgres_killed": killed,
+    "postgres_no_room": no_room,
     "postgres_hung": hung,
+    "postgres_same_version": web.same_version,
+    "postgres_web_killed_in_decisions": web.killed_in_decisions,
+    "postgres_roll_back_alone": everything.roll_back_alone,
 }

@@ -89,7 +89,7 @@ def stopped_and_woken(world: World, trial: Trial) -> None:
     woken.start()
     caller.start()
     woken.join()
-    if world.can_write():
+    if world.database.can_write():
         made = world.call("rollback", to=5)
         trial.expect("I13", made.outcome == "ok", f"the other web answered {made.status}")
     else:

@@ -1,12 +1,19 @@
-"""Workers: killed, only a pool process killed, and asleep while the world moves on."""
+"""Workers: killed, only a pool process killed, asleep while the world moves on, poisoned."""
 
+import base64
+import json
 import os
+import pickle
 import signal
 import sqlite3
 import time
+import uuid
 from contextlib import closing
+from pathlib import Path
+from typing import Any
 
 from controlplane.stack.proc import session_members
+from tests.drill.faults.broker import STREAM, client
 from tests.drill.trial import Fault, Trial
 from tests.drill.world import World
 
@@ -71,8 +78,83 @@ def wakes_late(world: World, trial: Trial) -> None:
     trial.expect("I8", after["version"] == version, f"the sleeper decided: {after}")
 
 
+def poison(world: World, trial: Trial) -> None:
+    """Messages and pairs that no honest sender sends: refused, and the honest ones are served."""
+    world.stand_at(5)
+    link = client(world)
+    version = world.database.migration()["version"]
+    for fields in POISON_PAIRS:
+        link.xadd(STREAM, fields)
+    trap = world.state_dir / "poisoned"
+    for message in _poison_messages(trap):
+        link.lpush("celery", message)
+    sent_at = time.time()
+    world.wait("work is done again", lambda: _work_after(world, sent_at + 2), seconds=60)
+    trial.figures["resumed_s"] = round(time.time() - sent_at, 1)
+    trial.expect("I9", time.time() - sent_at <= RESUME_SECONDS, "evaluation took too long")
+    trial.expect("I9", not trap.exists(), "a pickle was opened")
+    there = world.database.migration()["version"]
+    trial.expect("I1", there == version, f"a message moved version {version} to {there}")
+    waiting = world.wait("the queue is worked off", lambda: not link.llen("celery"), seconds=30)
+    trial.figures["queue_empty_s"] = round(waiting, 1)
+
+
+PICKLE = "application/x-python-serialize"
+POISON_PAIRS: tuple[dict[Any, Any], ...] = (
+    {b"x": b"y"},
+    {b"id": b"\xff" * 40, b"kind": b"forward", b"route": b"\x00"},
+    {b"id": b"p1", b"legacy": b"{" * 5000, b"candidate": b"[" * 5000},
+)
+
+
+class _Trap:
+    """Makes a file when somebody unpickles it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = str(path)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return open, (self.path, "w")
+
+
+def _poison_messages(trap: Path) -> list[bytes]:
+    arguments = [[], {}, {"callbacks": None, "errbacks": None, "chain": None, "chord": None}]
+    good = json.dumps(arguments).encode()
+    return [
+        _message("shadow.tasks.no_such_task", good),
+        _message("rollout.tasks.evaluate_gates", json.dumps([["x"] * 9, {"y": 1}, {}]).encode()),
+        _message("rollout.tasks.evaluate_gates", b"{{{"),
+        _message("rollout.tasks.evaluate_gates", pickle.dumps(_Trap(trap)), PICKLE),
+        b"no message at all",
+        b"{}",
+    ]
+
+
+def _message(task: str, body: bytes, kind: str = "application/json") -> bytes:
+    """Return what the Redis transport puts into its list for one task."""
+    number = uuid.uuid4().hex
+    properties = {
+        "correlation_id": number,
+        "delivery_mode": 2,
+        "delivery_info": {"exchange": "", "routing_key": "celery"},
+        "priority": 0,
+        "body_encoding": "base64",
+        "delivery_tag": uuid.uuid4().hex,
+    }
+    headers = {"lang": "py", "task": task, "id": number, "root_id": number}
+    document = {
+        "body": base64.b64encode(body).decode(),
+        "content-encoding": "utf-8",
+        "content-type": kind,
+        "headers": headers,
+        "properties": properties,
+    }
+    return json.dumps(document).encode()
+
+
 FAULTS: dict[str, Fault] = {
     "worker_killed": killed,
     "worker_child_killed": child_killed,
     "worker_wakes_late": wakes_late,
+    "worker_poison": poison,
 }
