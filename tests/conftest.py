@@ -28,3 +28,7 @@ def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix, t
         # A killed process loses nothing without fsync, only a machine that loses power does.
         options = connection.settings_dict["OPTIONS"]
         options["init_command"] = options["init_command"].replace("FULL", "OFF")
+    else:
+        # A test is one long transaction, however slow the machine.
+        patience = " -c idle_in_transaction_session_timeout=0"
+        connection.settings_dict["OPTIONS"]["options"] += patience

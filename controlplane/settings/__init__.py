@@ -94,7 +94,7 @@ TEMPLATES: list[dict[str, Any]] = [
 SQLITE_OPTIONS = {
     "transaction_mode": "IMMEDIATE",
     # As on PostgreSQL: a forgotten lock becomes a clear 503 within seconds, not a hang.
-    "timeout": 4,
+    "timeout": 3.5,
     "init_command": (
         "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA recursive_triggers=ON;"
     ),
@@ -108,10 +108,12 @@ DATABASES: dict[str, Any] = {
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     DATABASES["default"]["OPTIONS"] = SQLITE_OPTIONS
 else:
-    # A forgotten lock or a slow statement becomes a clear 503 within seconds, not a hang.
+    # A forgotten lock or a slow statement becomes a clear 503 within seconds, not a hang; one of
+    # ours that sleeps in its transaction loses it before who waits for its locks gives up.
     DATABASES["default"].setdefault("OPTIONS", {}).update(
         connect_timeout=3,
-        options="-c lock_timeout=4000 -c statement_timeout=5000",
+        options="-c lock_timeout=3500 -c statement_timeout=4000"
+        " -c idle_in_transaction_session_timeout=2500",
     )
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
