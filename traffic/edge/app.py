@@ -15,6 +15,7 @@ from traffic.edge.control import Backoff, ControlError, ControlPlane, UnknownLin
 from traffic.edge.envoy_log import EnvoyLog
 from traffic.edge.fence import Hold
 from traffic.edge.files import XdsFiles
+from traffic.edge.glass import GlassBox
 from traffic.edge.hold import new_hold_id, serve_hold
 from traffic.edge.report import CAPABILITIES, PAIR_TAP, Collector, Reporter, look_at
 from traffic.edge.selftest import taps_are_safe
@@ -48,6 +49,7 @@ class Edge:
         self._clock = clock
         self._files = XdsFiles(config.state_dir)
         self._store = StateStore(config.state_dir)
+        self._glass = GlassBox(config.state_dir)
         self._validator = Validator(config.envoy)
         self._admin = EnvoyAdmin(config.admin)
         watch = AcceptanceWatch(self._admin, EnvoyLog(config.envoy_log))
@@ -57,6 +59,7 @@ class Edge:
             watch=watch,
             validator=self._validator,
             on_accepted=self._accepted,
+            glass=self._glass,
         )
         self._control = ControlPlane(config.control, config.token, ca_file=config.ca_file)
         self._reporter = Reporter(
@@ -64,6 +67,7 @@ class Edge:
             control=self._control,
             collector=collector,
             clock=clock,
+            glass=self._glass,
         )
         self._report_now = asyncio.Event()
         self._offered = asyncio.Event()
@@ -76,6 +80,7 @@ class Edge:
         ready = self._config.state_dir / READY_NAME
         ready.unlink(missing_ok=True)
         self._files.prepare()
+        self._glass.prepare(self._config.proxy_id)
         if self._files.read("routes") is None and self._store.last_good() is None:
             self._files.write_initial()
         async with self._control, self._admin:
@@ -204,8 +209,8 @@ class Edge:
                 self._report_now.set()
                 await asyncio.sleep(backoff.seconds())
 
-    async def _declare_hold(self, reason: str) -> Hold:
-        hold = await self.applier.hold(new_hold_id(), reason, self._clock())
+    async def _declare_hold(self, reason: str, by: str) -> Hold:
+        hold = await self.applier.hold(new_hold_id(), reason, self._clock(), by=by)
         self._report_now.set()
         return hold
 

@@ -14,6 +14,7 @@ from traffic.edge.acceptance import AcceptanceWatch
 from traffic.edge.document import SnapshotError, check_document, offer_of
 from traffic.edge.fence import Hold, Ruling, rises, rule, served_exposure, serves_safe_routes
 from traffic.edge.files import Wanted, wanted
+from traffic.edge.glass import GlassBox
 from traffic.edge.state import EdgeState, StateStore, position_of
 from traffic.edge.validate import Validation, Validator
 from traffic.edge.writer import ConfigWriter
@@ -54,8 +55,10 @@ class Applier:
         watch: AcceptanceWatch,
         validator: Validator,
         on_accepted: Callable[[Json], None],
+        glass: GlassBox | None = None,
     ) -> None:
         self.taps = True
+        self._glass = glass
         self._store = store
         self._writer = writer
         self._watch = watch
@@ -112,8 +115,10 @@ class Applier:
         async with self._writing:
             return await self._apply(doc)
 
-    async def hold(self, hold_id: str, reason: str, now: float) -> Hold:
+    async def hold(self, hold_id: str, reason: str, now: float, *, by: str = "") -> Hold:
         """Break-glass: all users to legacy now, and no more than that until it is released.
+
+        Its signed record is on disk before anything else is done, in the name of `by`.
 
         Returns the hold that stands; it is the earlier one when its safe routes serve already.
         """
@@ -124,6 +129,8 @@ class Applier:
                 return state.hold
             generation = position.generation if position else 0
             hold = Hold(id=hold_id, cap_tth=0, reason=reason, at=now, generation=generation)
+            if self._glass is not None:
+                await asyncio.to_thread(self._glass.write, hold, state, by)
             held = replace(state, hold=hold)
             await asyncio.to_thread(self._store.save, held)
             log.warning("held (%s): %s", hold.id, reason)

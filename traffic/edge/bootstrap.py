@@ -11,6 +11,7 @@ from pathlib import Path
 
 from traffic.edge.config import installed_envoy
 from traffic.edge.files import Wanted, XdsFiles, wanted
+from traffic.edge.glass import GlassBox
 from traffic.edge.selftest import remembered
 from traffic.edge.state import EdgeState, StateStore, position_of, write_durably
 from traffic.envoy.resources import bootstrap
@@ -33,6 +34,8 @@ def write_bootstrap(
         listen_port=listen[1],
         user_key_header=user_key_header,
     )
+    # From here on the glass can be broken, whether or not the edge ever runs.
+    GlassBox(state_dir).prepare(proxy_id)
     path = state_dir / "envoy.json"
     write_durably(path, document)
     # Taps only for a binary that is known to survive them; the edge adds them after its test.

@@ -39,9 +39,16 @@ def offer_of(doc: Mapping[str, Any]) -> Offer:
         generation=doc["generation"],
         sha256=doc["sha256"],
         exposure=doc["exposure"],
-        release_hold=doc.get("release_hold"),
+        release_hold=_released(doc.get("release_hold")),
         adopt_from=doc.get("adopt_from"),
     )
+
+
+def _released(value: object) -> str | list[str] | None:
+    """Read one id or a list of them; anything else releases nothing."""
+    if isinstance(value, list):
+        return [each for each in value if isinstance(each, str)]
+    return value if isinstance(value, str) else None
 
 
 def version_of(doc: Mapping[str, Any]) -> str:

@@ -1,6 +1,6 @@
 """Which offered snapshot may be applied: a pure table, so it can be proved row by row."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -35,13 +35,16 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """What of an offered snapshot the fence looks at."""
+    """What of an offered snapshot the fence looks at.
+
+    `release_hold` is the hold that it ends, or several when more than one proxy broke the glass.
+    """
 
     lineage: str
     generation: int
     sha256: str
     exposure: Mapping[str, int]
-    release_hold: str | None = None
+    release_hold: str | Sequence[str] | None = None
     adopt_from: str | None = None
 
 
@@ -79,7 +82,8 @@ def rule(ours: Position | None, hold: Hold | None, offer: Offer) -> Ruling:
         return _refuse("empty", f"generation {offer.generation} has no split, we serve some")
     if hold is None:
         return APPLY
-    if offer.release_hold == hold.id:
+    released = offer.release_hold or ()
+    if hold.id in ((released,) if isinstance(released, str) else released):
         return Ruling("apply", ends_hold=True)
     return _above_cap(hold, offer) or APPLY
 

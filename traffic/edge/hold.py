@@ -2,11 +2,14 @@
 
 `python -m traffic.edge hold --state-dir D --reason "..."` asks the running edge over its control
 socket. When the edge does not answer, the same is done directly by the files: Envoy needs nobody.
+Either way a signed record is on disk first, which the edge reports once the control plane is back.
 """
 
 import argparse
 import asyncio
+import getpass
 import json
+import os
 import secrets
 import sys
 import time
@@ -21,6 +24,7 @@ from traffic.edge.apply import Applier
 from traffic.edge.envoy_log import EnvoyLog
 from traffic.edge.fence import Hold
 from traffic.edge.files import BARE_SUFFIX, XdsFiles
+from traffic.edge.glass import GlassBox
 from traffic.edge.state import StateStore
 from traffic.edge.validate import Validator
 from traffic.edge.writer import ConfigWriter
@@ -38,16 +42,19 @@ def new_hold_id() -> str:
 
 
 async def serve_hold(
-    state_dir: Path, declare: Callable[[str], Awaitable[Hold]]
+    state_dir: Path, declare: Callable[[str, str], Awaitable[Hold]]
 ) -> asyncio.AbstractServer:
-    """Listen on the control socket; only the owner of the state directory may connect."""
+    """Listen on the control socket; only the owner of the state directory may connect.
+
+    `declare` is called with the reason and with who asks.
+    """
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             request = json.loads(await reader.readline())
-            hold = await declare(str(request["hold"]))
+            hold = await declare(str(request["hold"]), str(request.get("by", "")))
             reply: Json = {"hold": asdict(hold)}
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             reply = {"error": f"expected {{'hold': reason}}: {error!r}"}
         writer.write(json.dumps(reply).encode() + b"\n")
         await writer.drain()
@@ -68,7 +75,7 @@ async def hold(state_dir: Path, reason: str, *, admin: Path | None = None) -> tu
         applier = _applier(state_dir, watch)
         declared = await _ask_edge(state_dir, reason)
         if declared is None:
-            declared = await applier.hold(new_hold_id(), reason, time.time())
+            declared = await applier.hold(new_hold_id(), reason, time.time(), by=_who())
         target = applier.status().wanted
         return declared, target is not None and await watch.confirmed(target)
 
@@ -77,12 +84,21 @@ async def _ask_edge(state_dir: Path, reason: str) -> Hold | None:
     try:
         async with asyncio.timeout(ANSWER_TIMEOUT_SECONDS):
             reader, writer = await asyncio.open_unix_connection(str(state_dir / SOCKET_NAME))
-            writer.write(json.dumps({"hold": reason}).encode() + b"\n")
+            request = {"hold": reason, "by": _who()}
+            writer.write(json.dumps(request).encode() + b"\n")
             reply = json.loads(await reader.readline())
             writer.close()
             return Hold(**reply["hold"])
     except (OSError, TimeoutError, ValueError, KeyError, TypeError):
         return None
+
+
+def _who() -> str:
+    """Return who runs this command, as the host knows them."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"
 
 
 def _applier(state_dir: Path, watch: AcceptanceWatch) -> Applier:
@@ -93,6 +109,7 @@ def _applier(state_dir: Path, watch: AcceptanceWatch) -> Applier:
         watch=watch,
         validator=Validator(Path("/nonexistent")),  # a hold lowers, so nothing is validated
         on_accepted=lambda _doc: None,
+        glass=GlassBox(state_dir),
     )
     clusters = files.read("clusters")
     applier.taps = clusters is None or BARE_SUFFIX not in clusters[0]

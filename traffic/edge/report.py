@@ -10,6 +10,7 @@ from traffic.edge.acceptance import uses
 from traffic.edge.admin import Acceptance, AdminError, EnvoyAdmin, ServerInfo
 from traffic.edge.apply import Status
 from traffic.edge.control import ControlPlane, TooLargeError
+from traffic.edge.glass import GlassBox
 
 Json = dict[str, Any]
 log = logging.getLogger(__name__)
@@ -113,6 +114,7 @@ class Reporter:
     collector: Collector
     clock: Callable[[], float]
     capabilities: list[str] = field(default_factory=lambda: list(CAPABILITIES))
+    glass: GlassBox | None = None
     _seq: int = 0
     _drained: int = 0
     _boot: str = ""
@@ -129,7 +131,14 @@ class Reporter:
             part = self.collector.drain_report(self._seq, self.clock())
             self._drained, self._boot = self._seq, part.boot
             self._unsent = {"blocks": part.blocks, "routing": part.routing, "taps": part.taps}
-        await self._post(self._head(status, view), self._unsent)
+        records = self.glass.waiting() if self.glass else []
+        head = self._head(status, view)
+        if self.glass:
+            wires = [sealed.to_wire() for _, sealed in records]
+            head |= {"glass_key": self.glass.public_key, "glass": wires}
+        await self._post(head, self._unsent)
+        if self.glass:
+            self.glass.arrived([path for path, _ in records])
         self._unsent = None
         self.collector.acknowledge(self._drained)
 

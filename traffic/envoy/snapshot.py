@@ -53,7 +53,7 @@ def build_document(  # noqa: PLR0913 - one argument per part of the document, al
     block_seconds: int,
     cap_bytes: int,
     redact_headers: Sequence[str],
-    release_hold: str | None,
+    release_hold: str | Sequence[str] | None,
     prevalidate: Sequence[Sequence[SplitPlan]],
     safe_generation: int = 0,
     warmup_us_until: int | None = None,

@@ -17,6 +17,14 @@ def test_a_true_document_passes() -> None:
 
 
 @pytest.mark.parametrize(
+    ("told", "read"),
+    [(None, None), ("h1", "h1"), (["h1", 7, "h2"], ["h1", "h2"]), (7, None), ({"h1": 1}, None)],
+)
+def test_what_a_document_releases_is_read_strictly(told: Any, read: Any) -> None:
+    assert offer_of(document(release_hold=told)).release_hold == read
+
+
+@pytest.mark.parametrize(
     ("doc", "reason"),
     [
         ([], "not a JSON object"),

@@ -63,6 +63,18 @@ LOWER = replace(NEWER, exposure={"s": 0})
         ),
         pytest.param(
             HOLD,
+            replace(NEWER, release_hold=["h0", "h1"]),
+            "apply and end",
+            id="held: newer, released among others",
+        ),
+        pytest.param(
+            HOLD,
+            replace(NEWER, release_hold=["h0", "h2"]),
+            "refuse held",
+            id="held: newer, others released",
+        ),
+        pytest.param(
+            HOLD,
             replace(SAME, release_hold="h1"),
             "refuse held",
             id="held: a release must be newer",
