@@ -15,7 +15,7 @@ from django.utils import timezone
 from audit.models import LedgerEntry, LedgerHead
 from judge.evidence import Evidence
 from judge.histogram import Histogram, from_wire, merge, quantile
-from rollout.models import Decision, GateEvaluation, ServiceMigration
+from rollout.models import Approval, Decision, GateEvaluation, ServiceMigration
 from shadow.models import MismatchGroup, PairBlock
 from traffic.models import Proxy, RoutingBlock, TrafficBlock
 
@@ -312,6 +312,12 @@ def newer_count(seq: int, slug: str = "") -> int:
     if slug:
         rows = rows.filter(subject=slug)
     return len(rows.values_list("seq", flat=True)[:100])
+
+
+def waiting_approvals(*, name: str, now: datetime) -> int:
+    """Return how many open requests of others wait for an answer."""
+    rows = Approval.objects.filter(state=Approval.State.REQUESTED, expires_at__gt=now)
+    return rows.exclude(requester=name).count()
 
 
 def slugs(limit: int = 100) -> list[str]:

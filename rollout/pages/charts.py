@@ -177,6 +177,7 @@ class TimeChart:
     top: float
     lines: tuple[tuple[str, tuple[float | None, ...]], ...]
     band: tuple[tuple[float | None, ...], tuple[float | None, ...]] | None = None
+    band_legacy: tuple[tuple[float | None, ...], tuple[float | None, ...]] | None = None
     limit: float | None = None
     limit_label: str = ""
     grid: tuple[tuple[float, str], ...] = ()
@@ -211,6 +212,8 @@ def _plot(chart: TimeChart) -> str:
         f'y1="0" y2="{PLOT_HEIGHT}"/>'
         for f, _ in chart.marks
     ]
+    if chart.band_legacy:
+        parts.append(_band(chart, *chart.band_legacy, kind="band-leg"))
     if chart.band:
         parts.append(_band(chart, *chart.band))
     if chart.limit is not None:
@@ -231,7 +234,7 @@ def _line(chart: TimeChart, kind: str, values: Series) -> str:
     return "".join(out)
 
 
-def _band(chart: TimeChart, low: Series, high: Series) -> str:
+def _band(chart: TimeChart, low: Series, high: Series, *, kind: str = "band") -> str:
     step = PLOT_WIDTH / max(1, len(low) - 1)
     both: list[float | None] = [
         None if a is None or b is None else float(i)
@@ -242,7 +245,7 @@ def _band(chart: TimeChart, low: Series, high: Series) -> str:
         ids = [i for i, _ in run]
         edge = [(i, high[i]) for i in ids] + [(i, low[i]) for i in reversed(ids)]
         text = " ".join(f"{_p(i * step)},{_p(_y(chart, v))}" for i, v in edge if v is not None)
-        out.append(f'<polygon class="band" points="{text}"/>')
+        out.append(f'<polygon class="{kind}" points="{text}"/>')
     return "".join(out)
 
 

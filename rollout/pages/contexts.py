@@ -44,6 +44,7 @@ class Shell:
     role: str
     nav: Nav
     clock: str
+    approvals: int = 0
     policy_label: str = ""
     events_url: str = ""
     can_create: bool = False
@@ -93,6 +94,8 @@ class Head:
     entry_count: int
     can_act: bool
     banner: Banner | None = None
+    override: Button | None = None
+    checklist: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +146,29 @@ class RouteEvidence:
 
 
 @dataclass(frozen=True, slots=True)
+class PercentileRow:
+    """One percentile of both sides, its relative change and what the test says."""
+
+    name: str
+    legacy: str
+    candidate: str
+    change: str
+    interval: str
+    chart: Html
+    status: str
+    word: str
+
+
+@dataclass(frozen=True, slots=True)
+class GateLink:
+    """Something a person may do about an open gate."""
+
+    label: str
+    url: str
+    dialog: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class GateRow:
     """One gate: measured value, limit, interval, verdict, one sentence, evidence still needed."""
 
@@ -161,6 +187,9 @@ class GateRow:
     progress_title: str = ""
     progress_text: str = ""
     routes: tuple[RouteEvidence, ...] = ()
+    percentiles: tuple[PercentileRow, ...] = ()
+    links: tuple[GateLink, ...] = ()
+    url: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -508,6 +537,34 @@ class PickRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Input:
+    """One field of a form; `kind` is line or select."""
+
+    name: str
+    label: str
+    kind: str = "line"
+    value: str = ""
+    note: str = ""
+    help: str = ""
+    mono: bool = False
+    full: bool = False
+    choices: tuple[Choice, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class OverrideGate:
+    """A gate that an override can go past, with what that accepts."""
+
+    key: str
+    name: str
+    status: str
+    word: str
+    text: str
+    chart: Html
+    chosen: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Dialog:
     """dialogs/*.html: one form, as a dialog over the page or as a page of its own."""
 
@@ -546,6 +603,15 @@ class Dialog:
     room_text: str = ""
     effects: tuple[Fact, ...] = ()
     picks: tuple[PickRow, ...] = ()
+    # Forms made of fields: the button's colour (primary, danger, over), a strip that warns, the
+    # words somebody else wrote, and the gates that an override names.
+    tone: str = "primary"
+    wide: bool = False
+    strip_lead: str = ""
+    strip_text: str = ""
+    quote: str = ""
+    inputs: tuple[Input, ...] = ()
+    override_gates: tuple[OverrideGate, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -591,3 +657,107 @@ class New:
     policies: tuple[PolicyCard, ...]
     can_start: bool
     why_closed: str
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalCard:
+    """A request that waits for the reader, with evidence measured for them."""
+
+    slug: str
+    what: str
+    status: str
+    expires: str
+    asked: str
+    now_percent: float | None
+    now_words: str
+    after_percent: float
+    after_words: str
+    quote: str
+    facts: tuple[Fact, ...]
+    gates: tuple[MiniGate, ...]
+    gates_status: str
+    gates_title: str
+    gates_note: str
+    approve_url: str
+    decline_url: str
+    can_answer: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalRow:
+    """A request in one line: asked by the reader, or over."""
+
+    status: str
+    slug: str
+    what: str
+    text: str
+    end: str
+    action: str = ""
+    action_url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Approvals:
+    """pages/approvals.html."""
+
+    summary: str
+    waiting: tuple[ApprovalCard, ...]
+    mine: tuple[ApprovalRow, ...]
+    reviews: tuple[ApprovalRow, ...]
+    decided: tuple[ApprovalRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """One percentile over time."""
+
+    name: str
+    status: str
+    word: str
+    candidate: str
+    legacy: str
+    change: str
+    chart: Html
+    highlighted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeRow:
+    """A percentile in the panel of changes."""
+
+    name: str
+    chart: Html
+    change: str
+    warn: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table behind a chart: column heads, rows whose first cell is the row's head."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Performance:
+    """pages/performance.html."""
+
+    head: Head
+    ranges: tuple[Choice, ...]
+    window: str
+    query: str
+    stats: tuple[Fact, ...]
+    panels: tuple[Panel, ...]
+    changes: tuple[ChangeRow, ...]
+    table: Table
+    traffic: Html
+    traffic_now: tuple[str, str]
+    share: str
+    routes: Table
+    errors: Html
+    errors_now: tuple[str, str]
+    statuses: Table
+    copies: str
+    empty: bool

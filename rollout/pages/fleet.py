@@ -11,9 +11,9 @@ from rollout.gates import TITLES
 from rollout.lifecycle import Action, Phase
 from rollout.pages import charts, words
 from rollout.pages.access import Reader, page
+from rollout.pages.closed import lower_first
 from rollout.pages.contexts import Fact, Fleet, FleetRow, FleetSection, Html
 from rollout.pages.gate_rows import plain
-from rollout.pages.heads import lower_first
 from rollout.pages.shell import URGENCY, build_nav, build_shell, show, step_count
 from rollout.pages.states import (
     ENDED,

@@ -3,6 +3,8 @@
 from django import forms
 from django.http import QueryDict
 
+from rollout.gates import TITLES
+
 NO_REASON = "Say why. The reason stands in the audit log for good."
 ROLL_BACK_REASONS = ("Errors", "Latency", "Mismatch", "Precaution")
 
@@ -14,8 +16,8 @@ class ReasonForm(forms.Form):
     version = forms.IntegerField(min_value=0, required=False)
 
 
-class PromoteForm(ReasonForm):
-    """Promote: also the slug and weight, typed."""
+class ConfirmForm(ReasonForm):
+    """Promote, override, decommission: also the words that the form shows, typed."""
 
     confirm = forms.CharField(max_length=200, required=False)
     version = forms.IntegerField(min_value=0)
@@ -31,6 +33,29 @@ class PromoteForm(ReasonForm):
         if typed != self.expected:
             raise forms.ValidationError(f"Type {self.expected} exactly.")
         return typed
+
+
+class OverrideForm(ConfirmForm):
+    """Ask for an override: the gates it goes past, the incident, when it ends."""
+
+    gates = forms.MultipleChoiceField(
+        choices=list(TITLES.items()), error_messages={"required": "Name the gates to go past."}
+    )
+    incident = forms.CharField(max_length=100, error_messages={"required": "Name the incident."})
+    expires_in_s = forms.IntegerField(min_value=1)
+
+
+class WaiveForm(ReasonForm):
+    """Waive an item for a while."""
+
+    version = forms.IntegerField(min_value=0)
+    expires_in_s = forms.IntegerField(min_value=1)
+
+
+class AnswerForm(forms.Form):
+    """Answer somebody: words are welcome, but only sometimes needed."""
+
+    reason = forms.CharField(max_length=2000, required=False)
 
 
 class RollBackForm(forms.Form):

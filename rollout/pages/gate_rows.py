@@ -71,7 +71,7 @@ def gate_row(result: GateResult) -> GateRow:
         limit=limit,
         status=state.status,
         word=state.word,
-        chart=_chart(result, state),
+        chart=chart_of(result, state),
         open=opened,
         lead=LEADS.get(state.status, "") if opened else "",
         sentence=plain(result.key, evidence) if opened else "",
@@ -173,7 +173,8 @@ _READERS: Mapping[str, Callable[[Evidence], tuple[str, str]]] = {
 }
 
 
-def _chart(result: GateResult, state: Said) -> Html:
+def chart_of(result: GateResult, state: Said) -> Html:
+    """Draw the gate's interval against its limit; nothing for counted gates."""
     if result.key != "discrepancy":
         return NO_CHART
     return rate_interval(result.evidence, state)

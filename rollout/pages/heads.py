@@ -1,22 +1,20 @@
 """A migration's head and phase rail: where it stands, what it needs, what can be done."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
 
 from django.urls import reverse
 
-from rollout.gates import GateResult
+from rollout.gates import CHECKLIST_GROUP
 from rollout.lifecycle import Action, Phase
 from rollout.models import Decision
 from rollout.pages import words
 from rollout.pages.access import Reader
+from rollout.pages.closed import ASK_FIRST, closed_note, end_note
 from rollout.pages.contexts import Banner, Button, Head, Rail, Step
-from rollout.pages.gate_rows import plain
 from rollout.pages.states import (
     ENDED,
     Standing,
-    forecast_s,
     place_words,
     said_of,
     standing_of_gates,
@@ -25,6 +23,7 @@ from rollout.pages.states import (
 from rollout.policy import DEMO, Policy
 from rollout.queries import MigrationView
 
+READY = "Every gate passes now. You confirm with a reason."
 RANK = {Phase.DRAFT: 0, Phase.DUAL_RUN: 1, Phase.CANARY: 2, Phase.FULL: 3, Phase.DECOMMISSIONED: 4}
 
 
@@ -78,6 +77,8 @@ def head(view: MigrationView, reader: Reader, *, beside: Beside, tab: str) -> He
         entry_count=beside.entries,
         can_act=can_act,
         banner=_banner(view, reader, can_act=can_act),
+        override=_override(view) if reader.can(Action.OVERRIDE) else None,
+        checklist=_checklist(view),
     )
 
 
@@ -86,41 +87,11 @@ def _note(view: MigrationView) -> str:
         return "Nothing is mirrored yet."
     if view.migration.held:
         return "Held. Resume first, then the gates open Promote."
+    if view.place.phase is Phase.FULL:
+        return end_note(view) or "Legacy answers nobody. You confirm with typed words."
     if view.following is None:
-        return "The candidate serves everyone. Legacy stands by."
-    return closed_note(view.gates) or "Every gate passes now. You confirm with a reason."
-
-
-def closed_note(results: Sequence[GateResult]) -> str:
-    """Say in one line what keeps Promote closed and what opens it; empty when it is open."""
-    closed = sorted((r for r in results if r.blocks), key=_urgency)
-    if not closed:
-        return ""
-    first, e = closed[0], closed[0].evidence
-    state = said_of(e).status
-    rest = f" {words.plural(len(closed) - 1, 'more gate')} to go." if len(closed) > 1 else ""
-    if state in {"fail", "err", "stale"}:
-        return f"{first.title}: {lower_first(plain(first.key, e))}{rest}"
-    eta = eta_of(first)
-    when = f", about {words.duration(eta)}" if eta else ""
-    return f"Waits for {lower_first(first.title)}{when}.{rest}"
-
-
-def eta_of(result: GateResult) -> float | None:
-    """Return the seconds until the slowest part of a gate passes; None when one never will."""
-    etas = [forecast_s(e) for e in (result.evidence, *(e for _, e in result.routes))]
-    known = [eta for eta in etas if eta is not None]
-    return max(known) if len(known) == len(etas) else None
-
-
-def _urgency(result: GateResult) -> int:
-    order = ("fail", "err", "stale", "inc", "col", "none", "pass")
-    return order.index(said_of(result.evidence).status)
-
-
-def lower_first(text: str) -> str:
-    """Begin within a sentence."""
-    return text[:1].lower() + text[1:]
+        return "The candidate serves everyone, legacy is gone."
+    return closed_note(view.gates) or view.why_closed or READY
 
 
 def _url(name: str, slug: str) -> str:
@@ -147,10 +118,43 @@ def _forward(view: MigrationView) -> Button | None:
     slug = view.migration.slug
     if view.place.phase is Phase.DRAFT:
         return Button("Start dual-run", "", _url("start", slug))
+    if view.place.phase is Phase.FULL:
+        return _last(view)
     if view.following is None:
         return None
-    label = f"Promote to {target_words(view.following)}"
-    return Button(label, "", _url("promote", slug), open=view.can_promote)
+    target = target_words(view.following)
+    if _must_ask(view):
+        return Button("Request approval", "", _url("request_approval", slug))
+    return Button(f"Promote to {target}", "", _url("promote", slug), open=view.can_promote)
+
+
+def _must_ask(view: MigrationView) -> bool:
+    """Whether everything but a second person's word is there."""
+    waits = view.policy.approvals_required and view.following and view.following.weight
+    closed = view.migration.held or closed_note(view.gates)
+    return bool(waits and view.approval is None and not closed)
+
+
+def _last(view: MigrationView) -> Button:
+    slug = view.migration.slug
+    if view.approval is None and end_note(view) == ASK_FIRST:
+        return Button("Request approval", "", _url("request_approval", slug))
+    closed = bool(end_note(view))
+    return Button("Decommission legacy", "", _url("decommission", slug), open=not closed)
+
+
+def _override(view: MigrationView) -> Button | None:
+    """Offer the way past the gates where they are what keeps Promote closed."""
+    closed = any(result.blocks for result in view.gates)
+    if view.following is None or view.place.phase is Phase.DRAFT or view.migration.held:
+        return None
+    return Button("Override…", "", _url("override", view.migration.slug)) if closed else None
+
+
+def _checklist(view: MigrationView) -> str:
+    items = [r for r in view.gates if r.group == CHECKLIST_GROUP]
+    good = sum(1 for r in items if said_of(r.evidence).status == "pass" or r.key in view.waived)
+    return f"{good} of {len(items)}"
 
 
 def _banner(view: MigrationView, reader: Reader, *, can_act: bool) -> Banner | None:

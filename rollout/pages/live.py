@@ -200,10 +200,13 @@ def _grid(limit: float, top: float) -> tuple[tuple[float, str], ...]:
 
 
 def _times(slots: _Slots, zone: tzinfo, now: datetime) -> tuple[str, ...]:
-    span = slots.width * len(slots.compared)
+    return axis_times(slots.begin, slots.width * len(slots.compared), zone, now)
+
+
+def axis_times(begin: int, span: int, zone: tzinfo, now: datetime) -> tuple[str, ...]:
+    """Label five moments of a time axis; `begin` and `span` in seconds."""
     moments = [
-        datetime.fromtimestamp(slots.begin + span * i / 4, tz=UTC).astimezone(zone)
-        for i in range(5)
+        datetime.fromtimestamp(begin + span * i / 4, tz=UTC).astimezone(zone) for i in range(5)
     ]
     today = now.astimezone(zone).date()
     form = "%H:%M:%S" if span < 20 * 60 else "%H:%M"

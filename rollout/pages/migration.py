@@ -17,7 +17,7 @@ from rollout.readings import ArmSeries
 from shadow import queries as shadow_queries
 from shadow.models import MismatchGroup
 
-TABS = frozenset({"overview", "shadow", "audit"})
+TABS = frozenset({"overview", "shadow", "performance", "checklist", "audit", "settings"})
 
 
 def view_of(slug: str, reader: Reader) -> MigrationView:

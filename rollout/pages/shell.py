@@ -58,6 +58,9 @@ def build_shell(
         policy_label=label_of(found),
         events_url=events if live else "",
         can_create=reader.can(Action.CREATE),
+        approvals=readings.waiting_approvals(name=reader.name, now=reader.now)
+        if reader.can(Action.GRANT_APPROVAL)
+        else 0,
     )
 
 

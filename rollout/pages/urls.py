@@ -3,7 +3,18 @@
 from django.urls import path
 from django.views.generic import RedirectView
 
-from rollout.pages import actions, events, fleet, ledger, migration, new, session
+from rollout.pages import (
+    actions,
+    actions_lead,
+    approvals,
+    events,
+    fleet,
+    ledger,
+    migration,
+    new,
+    performance,
+    session,
+)
 
 app_name = "pages"
 
@@ -19,6 +30,12 @@ urlpatterns = [
     path("fleet/events", events.events, name="fleet_events"),
     path("new/", new.new, name="new"),
     path("rollback/", actions.roll_back_any, name="roll_back_any"),
+    path("approvals/", approvals.approvals, name="approvals"),
+    path("approvals/parts/", approvals.parts, name="approvals_parts"),
+    path("approvals/<int:number>/approve/", approvals.grant, name="grant"),
+    path("approvals/<int:number>/decline/", approvals.decline, name="decline"),
+    path("approvals/<int:number>/withdraw/", approvals.withdraw, name="withdraw"),
+    path("reviews/<int:number>/close/", approvals.close_review, name="close_review"),
     path("audit/", ledger.audit, name="audit"),
     path("audit/newer/", ledger.newer, name="newer"),
     path("audit/verify/", ledger.verify, name="verify"),
@@ -35,10 +52,19 @@ urlpatterns = [
     path("m/<slug:slug>/shadow/stats/", migration.shadow_stats, name="shadow_stats"),
     path("m/<slug:slug>/shadow/causes/", migration.causes, name="causes"),
     path("m/<slug:slug>/shadow/accounts/", migration.accounts, name="accounts"),
+    path("m/<slug:slug>/performance/", performance.performance, name="performance"),
+    path("m/<slug:slug>/performance/parts/", performance.parts, name="performance_parts"),
     path("m/<slug:slug>/audit/", ledger.migration_audit, name="migration_audit"),
     path("m/<slug:slug>/start/", actions.start, name="start"),
     path("m/<slug:slug>/promote/", actions.promote, name="promote"),
     path("m/<slug:slug>/hold/", actions.hold, name="hold"),
     path("m/<slug:slug>/resume/", actions.resume, name="resume"),
+    path("m/<slug:slug>/override/", actions_lead.override, name="override"),
+    path("m/<slug:slug>/decommission/", actions_lead.decommission, name="decommission"),
+    path("m/<slug:slug>/abandon/", actions_lead.abandon, name="abandon"),
+    path("m/<slug:slug>/ask/", actions_lead.request_approval, name="request_approval"),
+    path("m/<slug:slug>/gates/<slug:gate>/reset/", actions_lead.reset, name="reset"),
+    path("m/<slug:slug>/checklist/<slug:item>/waive/", actions_lead.waive, name="waive"),
+    path("m/<slug:slug>/checklist/<slug:item>/ask/", actions_lead.end_waiver, name="end_waiver"),
     path("m/<slug:slug>/rollback/", actions.roll_back, name="roll_back"),
 ]

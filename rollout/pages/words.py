@@ -41,6 +41,15 @@ def rate(fraction: float | None) -> str:
     return f"{_figures(fraction * 100, 3)}%"
 
 
+def signed_percent(change: float | None) -> str:
+    """Say a relative change: \N{MINUS SIGN}75%, +8%, 0%; None is "no data"."""
+    if change is None:
+        return "no data"
+    percent = round(100 * change)
+    sign = "\N{MINUS SIGN}" if percent < 0 else "+" if percent > 0 else ""
+    return f"{sign}{abs(percent)}%"
+
+
 def share(percent: float | None) -> str:
     """Say a traffic share given in percent with one decimal: 24.9%."""
     if percent is None:
