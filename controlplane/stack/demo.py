@@ -10,8 +10,6 @@ from controlplane.stack.layout import LOOPBACK, ROOT, Layout
 EXAMPLES = ROOT / "examples"
 AXUM = EXAMPLES / "candidate-axum" / "target" / "release" / "candidate-axum"
 STAND_IN = EXAMPLES / "candidate-python" / "standin.py"
-# These two are not faults of the program: f32 is wide input, healthy is none.
-WITHOUT_FAULT = {"healthy", "f32"}
 
 
 def candidate_binary() -> Path | None:
@@ -29,7 +27,9 @@ def candidate_spec(layout: Layout, binary: Path | None) -> Spec:
             "HOST": LOOPBACK,
             "PORT": str(port),
             "ADMIN_PORT": str(layout.ports["candidate-admin"]),
-            "FAULT": "" if scenario in WITHOUT_FAULT else scenario,
+            "LOG_FILE": str(layout.access_log("candidate")),
+            "FAULT": "" if scenario == "healthy" else scenario,
+            "FAULT_COLLAPSE_RPS": str(layout.options.rate * 3 // 2 + 1),
         },
         probe=probes.http_ready(LOOPBACK, port, "/readyz"),
         tier=TIER_PAIR,
@@ -45,6 +45,10 @@ def legacy_spec(layout: Layout) -> Spec:
         argv=python(
             "-m", "uvicorn", *app, "--host", LOOPBACK, "--port", str(port), "--no-access-log"
         ),
+        env={
+            "ADMIN_PORT": str(layout.ports["legacy-admin"]),
+            "LOG_FILE": str(layout.access_log("legacy")),
+        },
         probe=probes.http_ready(LOOPBACK, port, "/readyz"),
         tier=TIER_PAIR,
     )

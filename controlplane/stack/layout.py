@@ -16,7 +16,7 @@ from controlplane.stack.state import State
 ROOT = Path(__file__).resolve().parent.parent.parent
 LOOPBACK = "127.0.0.1"
 PROXY_ID = "edge-1"
-DEMO_PORTS = ("legacy", "candidate", "candidate-admin")
+DEMO_PORTS = ("legacy", "legacy-admin", "candidate", "candidate-admin")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,10 @@ class Layout:
         """Return the http address of a port by name."""
         host = reachable(self.options.host) if name in {"web", "envoy"} else LOOPBACK
         return f"http://{f'[{host}]' if ':' in host else host}:{self.ports[name]}"
+
+    def access_log(self, side: str) -> Path:
+        """Return where a service of the demo writes its log lines, and nothing but those."""
+        return self.state.logs / f"{side}-access.log"
 
     @property
     def redis_url(self) -> str:

@@ -8,7 +8,12 @@ from pathlib import Path
 
 from controlplane.stack.errors import RefusedError
 
-SCENARIOS = ("healthy", "drift", "errors", "slow", "schema", "f32")
+# The demo candidate's faults (examples/README.md); with f32 users send wide numbers as well.
+SCENARIOS = (
+    *("healthy", "drift", "errors", "slow", "schema", "f32", "default_changed"),
+    *("unknown_field_accepted", "wrong_status", "wrong_message", "readyz_draining"),
+    *("log_field_missing", "log_level_renamed", "collapses", "leaks"),
+)
 HIGHEST_PORT = 65_535
 FASTEST_RATE = 10_000
 

@@ -15,7 +15,10 @@ def document(
     pair = {
         "legacy": layout.url("legacy"),
         "candidate": layout.url("candidate"),
+        "legacy_admin": layout.url("legacy-admin"),
         "candidate_admin": layout.url("candidate-admin"),
+        "legacy_log": str(layout.access_log("legacy")),
+        "candidate_log": str(layout.access_log("candidate")),
         "scenario": layout.options.scenario,
     }
     return {

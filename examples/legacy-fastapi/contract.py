@@ -54,10 +54,16 @@ class InferResponse(BaseModel):
 
 
 class Health(BaseModel):
-    """Body of `/healthz` and `/readyz`."""
+    """Body of `/healthz`, and of `/readyz` while the service is ready."""
 
     status: str
     build: str
+
+
+class Unready(Health):
+    """Body of `/readyz` while it is not."""
+
+    reason: str
 
 
 class ErrorDetail(BaseModel):

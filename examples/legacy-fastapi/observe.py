@@ -6,7 +6,8 @@ import time
 import uuid
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import TextIO
+from pathlib import Path
+from typing import Protocol, TextIO
 
 from prometheus_client import (
     CollectorRegistry,
@@ -51,12 +52,32 @@ class Metrics:
         self.duration.labels(known).observe(seconds)
 
 
+class Log(Protocol):
+    """Takes one line at a time."""
+
+    def write(self, fields: dict[str, object]) -> None:
+        """Write the fields as a line."""
+
+
+class JsonLog:
+    """One line of JSON on stdout, and in a file when one is named."""
+
+    def __init__(self, file: str | None = None) -> None:
+        self._outputs: list[TextIO] = [sys.stdout]
+        if file:
+            self._outputs.append(Path(file).open("a", encoding="utf-8"))  # noqa: SIM115
+
+    def write(self, fields: dict[str, object]) -> None:
+        line = json.dumps(fields, separators=(",", ":")) + "\n"
+        for output in self._outputs:
+            output.write(line)
+            output.flush()
+
+
 class Observed:
     """ASGI wrapper: adds `x-build-id` and `x-request-id` to each answer, logs and counts it."""
 
-    def __init__(
-        self, inner: ASGIApp, *, build_id: str, metrics: Metrics, log: TextIO = sys.stdout
-    ) -> None:
+    def __init__(self, inner: ASGIApp, *, build_id: str, metrics: Metrics, log: Log) -> None:
         self._inner = inner
         self._build_id = build_id
         self._metrics = metrics
@@ -104,8 +125,7 @@ class Observed:
         now = datetime.fromtimestamp(time.time(), tz=UTC)
         stamp = now.isoformat(timespec="milliseconds").replace("+00:00", "Z")
         whole = {"ts": stamp, "level": _level(status), "logger": "access", "message": "request"}
-        self._log.write(json.dumps(whole | line, separators=(",", ":")) + "\n")
-        self._log.flush()
+        self._log.write(whole | line)
 
 
 def _level(status: int) -> str:

@@ -14,12 +14,15 @@ from contract import (
     InferResponse,
     TransformRequest,
     TransformResponse,
+    Unready,
 )
 from fastapi import Depends, FastAPI, Request, Response
+from fastapi.responses import JSONResponse
 from model import Model
-from observe import Metrics, Observed
+from observe import Log, Metrics, Observed
 from prometheus_client import generate_latest
 from pydantic import BaseModel, ValidationError
+from readiness import READY, REASONS, Readiness
 from starlette.types import ASGIApp
 
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -30,20 +33,22 @@ Body = TypeVar("Body", bound=BaseModel)
 
 
 def create_app(
-    *, build_id: str, model: Model | None = None, inside: Callable[[ASGIApp], ASGIApp] | None = None
+    *,
+    build_id: str,
+    readiness: Readiness,
+    model: Model | None = None,
+    inside: Callable[[ASGIApp], ASGIApp] | None = None,
+    log: Log,
 ) -> ASGIApp:
     """Build the service; `inside` may put another ASGI layer between it and the access log."""
     metrics = Metrics()
     model = model or Model()
-    ready = False
 
     @asynccontextmanager
     async def lifespan(_api: FastAPI) -> AsyncIterator[None]:
-        nonlocal ready
         model.transform([0.0])  # pays numpy's first-call cost before the first user
-        ready = True
+        readiness.start()
         yield
-        ready = False
 
     api = FastAPI(
         title="Inference service",
@@ -59,10 +64,13 @@ def create_app(
     async def healthz() -> Health:
         return Health(status="ok", build=build_id)
 
-    @api.get("/readyz", response_model=Health, responses={503: {"model": Health}})
-    async def readyz(response: Response) -> Health:
-        response.status_code = 200 if ready else 503
-        return Health(status="ready" if ready else "not_ready", build=build_id)
+    @api.get("/readyz", response_model=Health, responses={503: {"model": Unready}})
+    async def readyz() -> Response:
+        state = readiness.current
+        if state == READY:
+            return JSONResponse(Health(status=state, build=build_id).model_dump())
+        body = Unready(status=state, build=build_id, reason=REASONS[state])
+        return JSONResponse(body.model_dump(), 503)
 
     @api.get("/openapi.json", response_model=None, include_in_schema=False)
     async def document() -> dict[str, Any]:
@@ -72,7 +80,8 @@ def create_app(
     async def metrics_text() -> Response:
         return Response(generate_latest(metrics.registry), headers={"content-type": METRICS_TYPE})
 
-    return Observed(inside(api) if inside else api, build_id=build_id, metrics=metrics)
+    whole = inside(api) if inside else api
+    return Observed(whole, build_id=build_id, metrics=metrics, log=log)
 
 
 def _add_inference(api: FastAPI, model: Model, build_id: str) -> None:

@@ -87,11 +87,17 @@ class Service:
             time.sleep(0.01)
         raise AssertionError(f"{self.name} wrote no line for {request_id}")
 
-    def switch(self, fault: str | None) -> Answer:
+    def switch(self, fault: str | None, **more: Any) -> Answer:
+        return self._order("/fault", {"fault": fault, **more})
+
+    def tell(self, state: str | None) -> Answer:
+        return self._order("/state", {"state": state})
+
+    def _order(self, path: str, body: dict[str, Any]) -> Answer:
         connection = http.client.HTTPConnection("127.0.0.1", self.admin_port, timeout=10)
-        body = json.dumps({"fault": fault}).encode()
         try:
-            return _exchange(connection, "PUT", "/fault", body, {"content-type": JSON})
+            raw = json.dumps(body).encode()
+            return _exchange(connection, "PUT", path, raw, {"content-type": JSON})
         finally:
             connection.close()
 
@@ -122,7 +128,8 @@ def build_candidate() -> Path | None:
 
     `make candidate` has built it by then, and knows how to find cargo's toolchain.
     """
-    sources = [CANDIDATE / "Cargo.lock", CANDIDATE / "Cargo.toml", *CANDIDATE.glob("src/*.rs")]
+    described = [CANDIDATE / name for name in ("Cargo.lock", "Cargo.toml", "openapi.json")]
+    sources = [*described, *CANDIDATE.glob("src/*.rs")]
     if BINARY.exists() and BINARY.stat().st_mtime > max(s.stat().st_mtime for s in sources):
         return BINARY
     cargo = shutil.which("cargo")

@@ -88,10 +88,9 @@ def test_unusual_requests_are_accepted_alike(legacy: Service, replacement: Servi
         assert alike(mine, other), name
 
 
-def test_values_beyond_a_thousand_leave_the_tolerance(legacy: Service, replacement: Service):
+def test_values_beyond_a_thousand_are_answered_alike(legacy: Service, replacement: Service):
     requests = [request for request in distinct(wide=True) if request.valid][:60]
-    apart = [r for r in requests if not alike(ask(replacement, r), ask(legacy, r))]
-    assert len(apart) > len(requests) / 2
+    assert all(alike(ask(replacement, r), ask(legacy, r)) for r in requests)
 
 
 def test_bodies_sent_in_chunks_are_read_alike(legacy: Service, replacement: Service):
@@ -108,8 +107,8 @@ def test_damaged_bodies_are_answered_alike(legacy: Service, replacement: Service
     for _ in range(250):
         path, body = damaged(rng)
         mine, other = replacement.post(path, body), legacy.post(path, body)
-        # Damage makes large numbers, too; those may differ by what float32 rounds off.
-        assert alike(mine, other, relative=1e-6), (path, body, mine.body, other.body)
+        # Damage makes large numbers, too; those may differ by what float64 rounds off.
+        assert alike(mine, other, relative=1e-14), (path, body, mine.body, other.body)
 
 
 PIECES = [

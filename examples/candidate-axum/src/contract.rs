@@ -1,9 +1,10 @@
 //! What the service accepts and answers: the schemas, and their limits in numbers.
 
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::explain;
+use crate::model::Numbers;
 use crate::refusal::Refusal;
 
 pub const MAX_BODY_BYTES: usize = 4 * 1024 * 1024;
@@ -13,6 +14,8 @@ pub const MAX_MODEL_CHARS: usize = 64;
 pub const TOP_K: std::ops::RangeInclusive<i64> = 1..=1000;
 pub const TEMPERATURE: std::ops::RangeInclusive<f64> = 0.01..=100.0;
 pub const DEFAULT_TOP_K: i64 = 5;
+/// What `top_k` is when it is left out, under the fault `default_changed`.
+pub const CHANGED_TOP_K: i64 = 10;
 pub const DEFAULT_TEMPERATURE: f64 = 1.0;
 
 /// Body of `POST /infer`.
@@ -28,41 +31,50 @@ pub struct TransformRequest {
 pub struct InferRequest {
     pub model: String,
     pub inputs: Vec<f64>,
-    #[serde(default = "default_top_k")]
-    pub top_k: i64,
+    /// None when it was left out; null is refused.
+    #[serde(default, deserialize_with = "present")]
+    pub top_k: Option<i64>,
     #[serde(default = "default_temperature")]
     pub temperature: f64,
 }
 
 #[derive(Serialize)]
 pub struct TransformResponse {
-    pub output: Vec<f32>,
+    pub output: Numbers,
 }
 
 #[derive(Serialize)]
 pub struct InferResponse<'a> {
     pub model: &'a str,
-    pub outputs: Vec<f32>,
+    pub outputs: Numbers,
     pub latency_ms: f64,
     pub version: &'a str,
 }
 
-/// Body of `/healthz` and `/readyz`.
+/// Body of `/healthz`, and of `/readyz` while the service is ready.
 #[derive(Serialize)]
 pub struct Health<'a> {
     pub status: &'static str,
     pub build: &'a str,
 }
 
+/// Body of `/readyz` while it is not.
+#[derive(Serialize)]
+pub struct Unready<'a> {
+    pub status: &'static str,
+    pub build: &'a str,
+    pub reason: &'static str,
+}
+
 /// A request body that can be read fast, and explained slowly when that fails.
 pub trait Contract: DeserializeOwned {
     fn within_limits(&self) -> bool;
 
-    /// Read the parsed body field by field, as legacy does.
+    /// Read the parsed body field by field, as legacy does; `lenient` ignores unknown fields.
     ///
     /// # Errors
     /// The first problem, in legacy's order and words.
-    fn explain(body: &explain::Object) -> Result<Self, Refusal>;
+    fn explain(body: &explain::Object, lenient: bool) -> Result<Self, Refusal>;
 }
 
 /// Read `raw` as `T`.
@@ -72,7 +84,7 @@ pub trait Contract: DeserializeOwned {
 ///
 /// # Errors
 /// What legacy would refuse it with.
-pub fn parse<T: Contract>(raw: &[u8]) -> Result<T, Refusal> {
+pub fn parse<T: Contract>(raw: &[u8], lenient: bool) -> Result<T, Refusal> {
     // serde would also take a struct from an array of its fields; the contract says object.
     let object = raw.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{');
     if object {
@@ -81,7 +93,7 @@ pub fn parse<T: Contract>(raw: &[u8]) -> Result<T, Refusal> {
             _ => (),
         }
     }
-    T::explain(&explain::Object::parse(raw)?)
+    T::explain(&explain::Object::parse(raw)?, lenient)
 }
 
 impl Contract for TransformRequest {
@@ -89,9 +101,11 @@ impl Contract for TransformRequest {
         values_within_limits(&self.input)
     }
 
-    fn explain(body: &explain::Object) -> Result<Self, Refusal> {
+    fn explain(body: &explain::Object, lenient: bool) -> Result<Self, Refusal> {
         let input = body.values("input")?;
-        body.only(&["input"])?;
+        if !lenient {
+            body.only(&["input"])?;
+        }
         Ok(Self { input })
     }
 }
@@ -100,16 +114,18 @@ impl Contract for InferRequest {
     fn within_limits(&self) -> bool {
         (1..=MAX_MODEL_CHARS).contains(&self.model.chars().count())
             && values_within_limits(&self.inputs)
-            && TOP_K.contains(&self.top_k)
+            && TOP_K.contains(&self.top_k.unwrap_or(DEFAULT_TOP_K))
             && TEMPERATURE.contains(&self.temperature)
     }
 
-    fn explain(body: &explain::Object) -> Result<Self, Refusal> {
+    fn explain(body: &explain::Object, lenient: bool) -> Result<Self, Refusal> {
         let model = body.model("model")?;
         let inputs = body.values("inputs")?;
-        let top_k = body.top_k("top_k")?.unwrap_or(DEFAULT_TOP_K);
+        let top_k = body.top_k("top_k")?;
         let temperature = body.temperature("temperature")?.unwrap_or(DEFAULT_TEMPERATURE);
-        body.only(&["model", "inputs", "top_k", "temperature"])?;
+        if !lenient {
+            body.only(&["model", "inputs", "top_k", "temperature"])?;
+        }
         Ok(Self { model, inputs, top_k, temperature })
     }
 }
@@ -118,8 +134,8 @@ fn values_within_limits(values: &[f64]) -> bool {
     (1..=MAX_VALUES).contains(&values.len()) && values.iter().all(|x| x.abs() <= MAX_MAGNITUDE)
 }
 
-fn default_top_k() -> i64 {
-    DEFAULT_TOP_K
+fn present<'de, D: Deserializer<'de>>(given: D) -> Result<Option<i64>, D::Error> {
+    i64::deserialize(given).map(Some)
 }
 
 fn default_temperature() -> f64 {

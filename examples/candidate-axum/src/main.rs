@@ -1,7 +1,9 @@
 //! The candidate: legacy's inference service in Rust, held to the same contract.
 //!
-//! Environment: `HOST` (127.0.0.1), `PORT` (8002), `BUILD_ID`, `FAULT`, `ADMIN_PORT` (none),
-//! `FAULT_SLOW_MS` (60). SIGTERM and SIGINT finish the requests under way, for 3 s at most.
+//! Environment: `HOST` (127.0.0.1), `PORT` (8002), `BUILD_ID`, `ADMIN_PORT` (none), `LOG_FILE`
+//! (none), `FAULT`, `FAULT_SLOW_MS` (60), `FAULT_COLLAPSE_RPS` (150), `WARM_UP_MS` (0: how long
+//! `/readyz` says starting) and `DRAIN_MS` (0: how long it says draining while new requests are
+//! still taken). SIGTERM and SIGINT then finish the requests under way, for 3 s at most.
 
 mod admin;
 mod body;
@@ -12,6 +14,8 @@ mod metrics;
 mod model;
 mod observe;
 mod openapi;
+mod overload;
+mod readiness;
 mod refusal;
 mod renamed;
 mod routes;
@@ -34,6 +38,8 @@ use tower::util::MapRequest;
 
 use crate::faults::{Fault, Faults};
 use crate::metrics::Metrics;
+use crate::observe::Log;
+use crate::readiness::Readiness;
 
 const DRAIN: Duration = Duration::from_secs(3);
 
@@ -42,19 +48,23 @@ pub struct Service {
     pub build_id: String,
     pub build_header: HeaderValue,
     pub faults: Faults,
+    pub readiness: Readiness,
     pub metrics: Metrics,
+    pub log: Log,
 }
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let build_id: String = setting("BUILD_ID", "candidate-0.9.2")?;
     let fault = Fault::parse(&env::var("FAULT").unwrap_or_default())?;
-    let slow = Duration::from_millis(setting("FAULT_SLOW_MS", "60")?);
+    let (slow_ms, rate) = (setting("FAULT_SLOW_MS", "60")?, setting("FAULT_COLLAPSE_RPS", "150")?);
     let service = Arc::new(Service {
         build_header: HeaderValue::from_str(&build_id)?,
         build_id,
-        faults: Faults::new(fault, slow),
+        faults: Faults::new(fault, slow_ms, rate),
+        readiness: Readiness::new(milliseconds("WARM_UP_MS")?),
         metrics: Metrics::default(),
+        log: Log::open(&setting::<String>("LOG_FILE", "")?)?,
     });
 
     let host: String = setting("HOST", "127.0.0.1")?;
@@ -72,8 +82,11 @@ async fn serve(listener: TcpListener, service: Arc<Service>) -> Result<(), Box<d
     let (stop, stopping) = watch::channel(false);
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    let (draining, linger) = (Arc::clone(&service), milliseconds("DRAIN_MS")?);
     tokio::spawn(async move {
         tokio::select! { _ = terminate.recv() => (), _ = interrupt.recv() => () }
+        draining.readiness.stop();
+        tokio::time::sleep(linger).await;
         let _ = stop.send(true);
     });
     let told = |mut stopping: watch::Receiver<bool>| async move {
@@ -94,6 +107,10 @@ async fn serve(listener: TcpListener, service: Arc<Service>) -> Result<(), Box<d
         outcome = server.into_future() => Ok(outcome?),
         () = too_late => Ok(()),
     }
+}
+
+fn milliseconds(name: &str) -> Result<Duration, String> {
+    setting(name, "0").map(Duration::from_millis)
 }
 
 /// An environment variable, or `default` when it is absent or empty.

@@ -1,5 +1,6 @@
 //! What surrounds every request: routing table, build id, request id, log line, metrics.
 
+use std::fs::File;
 use std::io::Write;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -12,6 +13,7 @@ use axum::response::{IntoResponse, Response};
 use percent_encoding::percent_decode_str;
 use serde::Serialize;
 
+use crate::faults::Fault;
 use crate::refusal::Refusal;
 use crate::{body, Service};
 
@@ -40,7 +42,8 @@ struct Line<'a> {
     method: &'a str,
     path: &'a str,
     status: u16,
-    duration_ms: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    duration_ms: Option<f64>,
     request_id: &'a str,
     bytes_out: u64,
     build: &'a str,
@@ -83,15 +86,16 @@ pub async fn observe(
 
     let elapsed = started.elapsed();
     let status = response.status();
-    write_line(&Line {
+    let fault = service.faults.current();
+    service.log.write(&Line {
         ts: humantime::format_rfc3339_millis(SystemTime::now()).to_string(),
-        level: level(status),
+        level: level(status, fault),
         logger: "access",
         message: "request",
         method: method.as_str(),
         path: &raw_path,
         status: status.as_u16(),
-        duration_ms: milliseconds(elapsed),
+        duration_ms: (fault != Fault::LogFieldMissing).then(|| milliseconds(elapsed)),
         request_id: &String::from_utf8_lossy(request_id.as_bytes()),
         bytes_out: response.body().size_hint().exact().unwrap_or(0),
         build: &service.build_id,
@@ -125,18 +129,36 @@ fn request_id(request: &Request) -> HeaderValue {
     HeaderValue::from_str(&id).unwrap_or_else(|_| HeaderValue::from_static("none"))
 }
 
-fn level(status: StatusCode) -> &'static str {
+fn level(status: StatusCode, fault: Fault) -> &'static str {
     match status.as_u16() {
         500.. => "error",
+        400..=499 if fault == Fault::LogLevelRenamed => "warn",
         400..=499 => "warning",
         _ => "info",
     }
 }
 
-fn write_line(line: &Line) {
-    if let Ok(mut text) = serde_json::to_vec(line) {
-        text.push(b'\n');
-        // A closed pipe must not end the service; the line is lost, the answer is not.
-        let _ = std::io::stdout().lock().write_all(&text);
+/// Where the lines go: stdout, and a file when one is named.
+pub struct Log(Option<File>);
+
+impl Log {
+    /// # Errors
+    /// The file cannot be opened.
+    pub fn open(path: &str) -> std::io::Result<Self> {
+        if path.is_empty() {
+            return Ok(Self(None));
+        }
+        Ok(Self(Some(File::options().append(true).create(true).open(path)?)))
+    }
+
+    fn write(&self, line: &Line) {
+        if let Ok(mut text) = serde_json::to_vec(line) {
+            text.push(b'\n');
+            // A closed pipe must not end the service; the line is lost, the answer is not.
+            let _ = std::io::stdout().lock().write_all(&text);
+            if let Some(mut file) = self.0.as_ref() {
+                let _ = file.write_all(&text); // in one piece: the file is in append mode
+            }
+        }
     }
 }

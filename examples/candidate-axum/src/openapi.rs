@@ -1,15 +1,29 @@
 //! The service's own description of itself, written by hand in `openapi.json`.
 
-use serde_json::Value;
+use serde_json::{json, Value};
+
+use crate::contract::CHANGED_TOP_K;
+use crate::faults::Fault;
 
 const TEXT: &str = include_str!("../openapi.json");
 
-/// The document; under the fault `schema` it says the new field names, as a real build would.
-pub fn document(renamed: bool) -> Value {
+/// The document; under a fault of the contract it says what such a build does, as a real one would.
+pub fn document(fault: Fault) -> Value {
     let mut document: Value = serde_json::from_str(TEXT).unwrap_or_default();
-    if renamed {
-        rename(&mut document["components"]["schemas"]["TransformAnswer"], "output", "result");
-        rename(&mut document["components"]["schemas"]["InferAnswer"], "outputs", "predictions");
+    let schemas = &mut document["components"]["schemas"];
+    match fault {
+        Fault::Schema => {
+            rename(&mut schemas["TransformAnswer"], "output", "result");
+            rename(&mut schemas["InferAnswer"], "outputs", "predictions");
+        }
+        Fault::DefaultChanged => {
+            schemas["InferQuestion"]["properties"]["top_k"]["default"] = json!(CHANGED_TOP_K);
+        }
+        Fault::UnknownFieldAccepted => {
+            schemas["TransformQuestion"]["additionalProperties"] = json!(true);
+            schemas["InferQuestion"]["additionalProperties"] = json!(true);
+        }
+        _ => (),
     }
     document
 }

@@ -5,6 +5,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
 use crate::contract::MAX_BODY_BYTES;
+use crate::faults::Fault;
 
 /// The request breaks the contract: what to answer instead.
 #[derive(Debug)]
@@ -52,6 +53,10 @@ impl Refusal {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", words)
     }
 
+    pub fn overloaded() -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", "too many requests are waiting")
+    }
+
     pub fn internal() -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "internal error")
     }
@@ -73,6 +78,19 @@ impl Refusal {
         let mut refusal = Self::unprocessable(code, format!("{field} {words}"));
         refusal.detail.field = Some(field);
         refusal
+    }
+}
+
+impl Refusal {
+    /// The refusal as a build with this fault gives it.
+    pub fn under(mut self, fault: Fault) -> Self {
+        if fault == Fault::WrongStatus && self.status == StatusCode::UNPROCESSABLE_ENTITY {
+            self.status = StatusCode::BAD_REQUEST;
+        }
+        if fault == Fault::WrongMessage && self.detail.code == "missing_field" {
+            self.detail.message = self.detail.message.replace(" is required", " is missing");
+        }
+        self
     }
 }
 

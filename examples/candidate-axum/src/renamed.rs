@@ -3,16 +3,17 @@
 use serde::Serialize;
 
 use crate::contract;
+use crate::model::Numbers;
 
 #[derive(Serialize)]
 pub struct TransformResponse {
-    result: Vec<f32>,
+    result: Numbers,
 }
 
 #[derive(Serialize)]
 pub struct InferResponse<'a> {
     model: &'a str,
-    predictions: Vec<f32>,
+    predictions: Numbers,
     latency_ms: f64,
     version: &'a str,
 }
