@@ -7,7 +7,7 @@ AXUM := examples/candidate-axum
 POSTGRES_TESTS := tests/audit tests/rollout tests/shadow tests/traffic
 
 .DEFAULT_GOAL := help
-.PHONY: help deps candidate demo walkthrough drill test test-fast test-postgres test-real lint bench lock clean
+.PHONY: help deps candidate demo walkthrough drill storm test test-fast test-postgres test-real lint bench lock clean
 
 help:  ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16
@@ -41,6 +41,9 @@ walkthrough: deps candidate  ## Drive a whole migration over REST and write walk
 
 drill: deps candidate  ## Hurt a running stack in every way and check the invariants; ARGS="--seed 7 --only web"
 	@$(RUN) -m tests.drill $(ARGS)
+
+storm: deps  ## 50 promotes at once and 500 kills, on SQLite and PostgreSQL; ARGS="--crowd 5 --kills 20"
+	@$(RUN) -m tests.storm $(ARGS)
 
 test: test-fast test-postgres test-real  ## Every test: fast ones, the same on PostgreSQL, those with real processes
 

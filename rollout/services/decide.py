@@ -73,9 +73,14 @@ def deciding(ask: Ask) -> Iterator[ServiceMigration]:
     check_text(ask.reason, "reason")
     with transaction.atomic():
         migration = locked(ask.slug)
-        if ask.version is not None and ask.version != migration.version:
-            raise _stale(migration.slug)
+        refuse_stale(migration, ask)
         yield migration
+
+
+def refuse_stale(migration: ServiceMigration, ask: Ask) -> None:
+    """Refuse what was asked at another version than the row has, saying who moved it."""
+    if ask.version is not None and ask.version != migration.version:
+        raise _stale(migration.slug)
 
 
 def legal_move(migration: ServiceMigration, ask: Ask) -> Move:

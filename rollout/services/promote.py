@@ -7,14 +7,23 @@ from typing import Any
 from audit.chain import Actor, utc_text
 from audit.checkpoints import checkpoint_now
 from judge.verdict import Verdict
-from rollout import gates, oversight
+from rollout import gates, oversight, permissions
 from rollout.exceptions import ConflictError, GatesClosedError
 from rollout.lifecycle import Action, Move, Place, next_place
 from rollout.models import Decision, GateEvaluation, GateLatch, Review, ServiceMigration, Waiver
 from rollout.policy import Policy
 from rollout.services.builds import notice_build
 from rollout.services.consent import consent
-from rollout.services.decide import Ask, Grounds, check_text, deciding, get, legal_move, settle
+from rollout.services.decide import (
+    Ask,
+    Grounds,
+    check_text,
+    deciding,
+    get,
+    legal_move,
+    refuse_stale,
+    settle,
+)
 from rollout.services.record import keep_evaluations
 
 
@@ -35,10 +44,8 @@ def promote(  # noqa: PLR0913  # what a caller says about one move
     mistake a step.
     """
     reason = check_text(reason, "reason", needed="Say why you promote.")
-    _check_expected(get(slug), expected_weight)
-    _anchor_ledger(now)
-    notice_build(get(slug), now=now)
     ask = Ask(slug, Action.PROMOTE, actor, now, version, reason, request_id)
+    _before_locks(ask, expected_weight)
     with deciding(ask) as migration:
         made = legal_move(migration, ask)
         return settle(migration, ask, made, promotion(migration, ask, made))
@@ -61,13 +68,21 @@ def override(  # noqa: PLR0913  # what a caller says about one move
     the review that it leaves open blocks `decommission`.
     """
     reason = check_text(reason, "reason", needed="Say why you override.")
-    _check_expected(get(slug), expected_weight)
-    _anchor_ledger(now)
-    notice_build(get(slug), now=now)
     ask = Ask(slug, Action.OVERRIDE, actor, now, version, reason, request_id)
+    _before_locks(ask, expected_weight)
     with deciding(ask) as migration:
         made = legal_move(migration, ask)
         return settle(migration, ask, made, _overriding(migration, ask, made))
+
+
+def _before_locks(ask: Ask, expected_weight: int | None) -> None:
+    """Do what needs no lock: of many at once, who comes too late costs the winner nothing."""
+    permissions.check(ask.actor, ask.action)
+    migration = get(ask.slug)
+    refuse_stale(migration, ask)
+    _check_expected(migration, expected_weight)
+    _anchor_ledger(ask.now)
+    notice_build(get(ask.slug), now=ask.now)
 
 
 def _anchor_ledger(now: datetime) -> None:

@@ -11,7 +11,7 @@ from audit.chain import Actor
 from audit.models import LedgerEntry, LedgerHead
 from audit.services import append
 from tests.audit.builders import NOW
-from tests.storm import storm
+from tests.storm.kills import storm
 
 KILLS = int(os.environ.get("BANYAN_STORM_KILLS", "250"))
 SEED = int(os.environ.get("BANYAN_SEED", "20260131"))

@@ -18,7 +18,7 @@ from tests.rollout.life import (
     person,
     started,
 )
-from tests.rollout.test_races import at_once
+from tests.storm.crowd import at_once
 
 __all__ = ["open_gates"]
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("open_gates")]

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 
 from django.db import connections
 
-REHEARSALS = 9
+REHEARSALS = 5
 BEYOND = 1.1
 
 
