@@ -58,6 +58,9 @@ class Split(models.Model):
     slow_us = models.JSONField(default=dict, blank=True)
     # Of a migration that ended and made room for another: no longer in the group's documents.
     retired = models.BooleanField(default=False)
+    # Copies per request for a load test, in ten-thousandths, and when they end whoever is dead.
+    amplify_tth = models.PositiveIntegerField(default=0)
+    amplify_until = models.DateTimeField(null=True, blank=True)
     # [mode, weight_tth] of the moves that may come next: proxies validate their documents ahead.
     likely = models.JSONField(default=list)
 
@@ -73,6 +76,10 @@ class Split(models.Model):
             models.CheckConstraint(
                 condition=Q(mode__in=("canary", "full", "decommissioned")) | Q(weight_tth=0),
                 name="split_weight_only_in_canary_and_after",
+            ),
+            models.CheckConstraint(
+                condition=Q(amplify_tth=0) | Q(amplify_until__isnull=False),
+                name="split_amplified_only_until_a_time",
             ),
         ]
 
@@ -312,3 +319,78 @@ class TapBlock(EdgeBlock):
 
     def __str__(self) -> str:
         return f"{self.split} {self.route} {self.start}"
+
+
+class LoadRun(models.Model):
+    """One load test of a split's candidate: what was asked, how far it is, what it showed.
+
+    The row is the order: whoever ticks reads it and does what is due. The copies end by
+    `Split.amplify_until` even when nobody ticks any more.
+    """
+
+    class State(models.TextChoices):
+        RUNNING = "running"
+        DONE = "done"
+        STOPPED = "stopped"
+
+    class Mode(models.TextChoices):
+        MIRROR = "mirror", "production's own requests, copied"
+        GENERATOR = "generator", "requests sent on a schedule"
+
+    split = models.ForeignKey(Split, on_delete=models.CASCADE, related_name="load_runs")
+    # Evidence of other builds does not count; whoever starts the run names them.
+    builds = models.CharField(max_length=201, blank=True)
+    mode = models.CharField(max_length=10, choices=Mode.choices, default=Mode.MIRROR)
+    state = models.CharField(max_length=10, choices=State.choices, default=State.RUNNING)
+    requested_by = models.CharField(max_length=150)
+    started_at = models.DateTimeField()
+    # Later than this nothing is asked for any more, finished or not.
+    deadline_at = models.DateTimeField()
+    ticked_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    # `traffic.load.plan.LoadPlan` and `traffic.load.machine.Progress` as plain JSON.
+    plan = models.JSONField()
+    progress = models.JSONField(default=dict)
+    verdict = models.CharField(max_length=16, blank=True)
+    sentence = models.TextField(blank=True)
+    result = models.JSONField(default=dict, blank=True)
+    # What the generator should send now, and until when; it stops by itself then.
+    desired_rps = models.FloatField(default=0)
+    desired_until = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["split"], condition=Q(state="running"), name="one_running_load_run"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"load of {self.split_id}: {self.state}"
+
+
+class LoadBlock(models.Model):
+    """What the generator sent in one block of a run, and how the candidate answered."""
+
+    run = models.ForeignKey(LoadRun, on_delete=models.CASCADE, related_name="blocks")
+    # The process that sent it: a second one never overwrites the first one's counts.
+    boot = models.CharField(max_length=40)
+    start = models.BigIntegerField(help_text="unix seconds")
+    seconds = models.PositiveIntegerField()
+    requests = models.PositiveBigIntegerField(default=0)
+    errors = models.PositiveBigIntegerField(default=0)
+    shed = models.PositiveBigIntegerField(default=0)
+    status = models.JSONField(default=dict)
+    latency = models.JSONField(default=dict)
+    # How late requests were sent, in the same buckets: a late generator measures itself.
+    lateness = models.JSONField(default=dict)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["run", "boot", "start"], name="one_load_block")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.run_id} {self.start}"

@@ -78,7 +78,27 @@ def ask_for_split(  # the desired state is these values, all by keyword
         asked_at=now,
         warm_until_us=int(warm_until.timestamp() * 1e6) if rises else split.warm_until_us,
         slow_us={**split.slow_us, **slow_thresholds(split, until=now)},
+        # A load test is about one place: whatever moves users ends it.
+        amplify_tth=0,
+        amplify_until=None,
     )
+    return publish(group_id=split.group_id, now=now)
+
+
+def amplify(
+    *, split: Split, amplify_tth: int, until: datetime | None, now: datetime
+) -> Snapshot | None:
+    """Copy each request for a load test, until a time, and publish the group's next snapshot.
+
+    None when the split is asked for exactly that already. Weight, mode and epoch stay: no user is
+    moved by it.
+    """
+    lock_group(split.group_id)
+    wanted = {"amplify_tth": amplify_tth, "amplify_until": until if amplify_tth else None}
+    row = Split.objects.get(pk=split.pk)
+    if all(getattr(row, name) == value for name, value in wanted.items()):
+        return None
+    Split.objects.filter(pk=split.pk).update(**wanted)
     return publish(group_id=split.group_id, now=now)
 
 
@@ -96,7 +116,7 @@ def publish(*, group_id: int, now: datetime) -> Snapshot:
         lineage=group.lineage,
         generation=generation,
         issued_at=now,
-        plans=[plan_of(split) for split in splits],
+        plans=[plan_of(split, amplify_tth=_amplified(split, now)) for split in splits],
         rules=[rule for split in splits for rule in _rules(split)],
         epochs={split.name: split.epoch for split in splits},
         block_seconds=min((split.block_seconds for split in splits), default=10),
@@ -106,6 +126,7 @@ def publish(*, group_id: int, now: datetime) -> Snapshot:
         prevalidate=_likely_plans(splits),
         warmup_us_until=max((split.warm_until_us for split in splits), default=0) or None,
         safe_generation=generation,
+        amplify_until=_amplified_until(splits, now),
     )
     ProxyGroup.objects.filter(pk=group.pk).update(generation=generation)
     return Snapshot.objects.create(
@@ -118,7 +139,21 @@ def publish(*, group_id: int, now: datetime) -> Snapshot:
     )
 
 
-def plan_of(split: Split, *, mode: str = "", weight_tth: int | None = None) -> SplitPlan:
+def _amplified(split: Split, now: datetime) -> int:
+    """Return the copies per request that are asked for now: none once their time is over."""
+    until = split.amplify_until
+    return split.amplify_tth if until is not None and now < until else 0
+
+
+def _amplified_until(splits: Sequence[Split], now: datetime) -> int | None:
+    """Return when the first load test of the group ends, in unix seconds; None without one."""
+    ends = [s.amplify_until for s in splits if _amplified(s, now) and s.amplify_until is not None]
+    return int(min(ends).timestamp()) if ends else None
+
+
+def plan_of(
+    split: Split, *, mode: str = "", weight_tth: int | None = None, amplify_tth: int = 0
+) -> SplitPlan:
     """Return a split as the pure builder wants it, with another mode and weight if given."""
     return SplitPlan(
         name=split.name,
@@ -130,6 +165,7 @@ def plan_of(split: Split, *, mode: str = "", weight_tth: int | None = None) -> S
         shadow_tth=split.shadow_tth,
         noise_tth=split.noise_tth,
         canary_shadow_tth=split.canary_shadow_tth,
+        amplify_tth=amplify_tth,
         path_prefix=split.path_prefix,
         mirrored=tuple(
             MirrorRule(route["method"], route["path"])

@@ -60,6 +60,7 @@ class Edge:
             validator=self._validator,
             on_accepted=self._accepted,
             glass=self._glass,
+            clock=clock,
         )
         self._control = ControlPlane(config.control, config.token, ca_file=config.ca_file)
         self._reporter = Reporter(

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from traffic.edge.acceptance import AcceptanceWatch
-from traffic.edge.document import SnapshotError, check_document, offer_of
+from traffic.edge.document import SnapshotError, amplified_until, check_document, offer_of
 from traffic.edge.fence import Hold, Ruling, rises, rule, served_exposure, serves_safe_routes
 from traffic.edge.files import Wanted, wanted
 from traffic.edge.glass import GlassBox
@@ -56,7 +56,9 @@ class Applier:
         validator: Validator,
         on_accepted: Callable[[Json], None],
         glass: GlassBox | None = None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
+        self._clock = clock
         self.taps = True
         self._glass = glass
         self._store = store
@@ -142,13 +144,17 @@ class Applier:
     async def settle(self) -> None:
         """Notice that Envoy, silent when the files were written, uses them by now.
 
-        Also drops the clusters of earlier snapshots once no request uses them any more.
+        Also drops the clusters of earlier snapshots once no request uses them any more, and the
+        copies of a load test once their time is over.
         """
         async with self._writing:
             state = await self._settle()
             doc = self._store.document(state)
             if doc and await self._writer.drained():
                 self._writer.tidy(self._wanted(state, doc))
+            if doc and self._amplified_too_long(state, doc):
+                log.warning("the load test of generation %s is over", doc["generation"])
+                await self._write(state, doc)
 
     def heard_nothing_newer(self) -> None:
         """Forget an earlier stale offer: the control plane agrees with where we stand."""
@@ -255,8 +261,14 @@ class Applier:
         doc = self._store.document(previous)
         self._writer.put_back(self._wanted(previous, doc) if doc else None)
 
+    def _amplified_too_long(self, state: EdgeState, doc: Json) -> bool:
+        until = amplified_until(doc)
+        if until is None or self._clock() < until:
+            return False
+        return not self._writer.routes_match(self._wanted(state, doc))
+
     def _wanted(self, state: EdgeState, doc: Json) -> Wanted:
-        return wanted(state, doc, taps=self.taps)
+        return wanted(state, doc, taps=self.taps, now=self._clock())
 
 
 def _generation(value: object) -> int:

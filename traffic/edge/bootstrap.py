@@ -6,6 +6,7 @@ says, else rebuilt from the last known good snapshot; without one, a 503 says "n
 
 import argparse
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -67,10 +68,10 @@ def _candidates(store: StateStore, *, taps: bool) -> list[Wanted]:
     last_good = store.last_good()
     if last_good is not None:
         accepted = EdgeState(position_of(last_good), state.hold)
-        found.append(wanted(accepted, last_good, taps=taps))
+        found.append(wanted(accepted, last_good, taps=taps, now=time.time()))
     doc = store.document(state)
     if doc is not None and doc != last_good:
-        found.append(wanted(state, doc, taps=taps))
+        found.append(wanted(state, doc, taps=taps, now=time.time()))
     return found
 
 

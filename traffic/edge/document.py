@@ -4,11 +4,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from traffic.edge.fence import Offer
-from traffic.envoy.plan import legacy_cluster
+from traffic.envoy.plan import candidate_load_cluster, legacy_cluster
 from traffic.envoy.resources import exposure_of_routes
 from traffic.envoy.snapshot import SCHEMA, digest, version_text
 
 Json = dict[str, Any]
+
+LOAD_SUFFIX = candidate_load_cluster("")
 
 
 class SnapshotError(ValueError):
@@ -28,8 +30,15 @@ def check_document(doc: object) -> Json:
     if digest(doc) != doc["sha256"]:
         raise SnapshotError("the content does not match its sha256")
     _check_exposure(doc)
+    _check_amplification(doc)
     _check_clusters(doc)
     return doc
+
+
+def amplified_until(doc: Mapping[str, Any]) -> int | None:
+    """Return when the copies of a load test end, in unix seconds; None when there are none."""
+    until: int | None = doc.get("amplify_until")
+    return until
 
 
 def offer_of(doc: Mapping[str, Any]) -> Offer:
@@ -90,6 +99,21 @@ def _check_exposure(doc: Json) -> None:
         raise SnapshotError(f"safe_routes send users to the candidate: {unsafe}")
 
 
+def _check_amplification(doc: Json) -> None:
+    """Refuse copies for a load test that nobody would end."""
+    until, calm = doc.get("amplify_until"), doc.get("calm_routes")
+    if until is None and calm is None:
+        if any(name.endswith(LOAD_SUFFIX) for name in _named_clusters(doc["routes"])):
+            raise SnapshotError("the routes copy for a load test without amplify_until")
+        return
+    if not isinstance(until, int) or isinstance(until, bool) or not isinstance(calm, list):
+        raise SnapshotError("amplify_until is no whole number, or calm_routes are missing")
+    if any(name.endswith(LOAD_SUFFIX) for name in _named_clusters(calm)):
+        raise SnapshotError("calm_routes still copy for a load test")
+    if _recomputed(calm) != doc["exposure"]:
+        raise SnapshotError("calm_routes give another exposure than the routes")
+
+
 def _check_clusters(doc: Json) -> None:
     """Refuse no routes at all, and routes to a cluster that does not come with them.
 
@@ -97,7 +121,7 @@ def _check_clusters(doc: Json) -> None:
     would take the snapshot and answer 503.
     """
     present = _present(doc)
-    for field in ("routes", "safe_routes"):
+    for field in ("routes", "safe_routes", *(("calm_routes",) if "calm_routes" in doc else ())):
         if not doc[field]:
             raise SnapshotError(f"there are no {field}")
         lacking = sorted(set(_named_clusters(doc[field])) - present)

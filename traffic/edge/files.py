@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from traffic.edge.document import version_of
+from traffic.edge.document import amplified_until, version_of
 from traffic.edge.fence import serves_safe_routes
 from traffic.edge.state import EdgeState
 from traffic.envoy.resources import no_snapshot_routes, without_taps
@@ -22,6 +22,8 @@ UNION_SUFFIX = "+"
 """Ends the version of a clusters file that still has clusters of the previous snapshot."""
 BARE_SUFFIX = "-bare"
 """Ends the version of clusters whose taps were removed: same snapshot, other content."""
+CALM_SUFFIX = "-calm"
+"""Ends the version of routes whose load test is over: same snapshot, without its copies."""
 NO_VERSION = "0-none"
 
 
@@ -35,8 +37,12 @@ class Wanted:
     routes: list[Json]
 
 
-def wanted(state: EdgeState, doc: Mapping[str, Any], *, taps: bool) -> Wanted:
-    """Derive the files from the state and its document: the safe routes while a hold says so."""
+def wanted(state: EdgeState, doc: Mapping[str, Any], *, taps: bool, now: float) -> Wanted:
+    """Derive the files from the state and its document, as of `now` in unix seconds.
+
+    The safe routes while a hold says so; the routes without the copies of a load test once its time
+    is over, whether or not anybody is left to say so.
+    """
     version = version_of(doc)
     clusters_version, clusters = version, doc["clusters"]
     if not taps:
@@ -44,6 +50,9 @@ def wanted(state: EdgeState, doc: Mapping[str, Any], *, taps: bool) -> Wanted:
     if state.position and state.hold and serves_safe_routes(state.position, state.hold):
         held = f"{doc['generation']}-{state.hold.id}"
         return Wanted(clusters_version, clusters, held, doc["safe_routes"])
+    until = amplified_until(doc)
+    if until is not None and now >= until:
+        return Wanted(clusters_version, clusters, version + CALM_SUFFIX, doc["calm_routes"])
     return Wanted(clusters_version, clusters, version, doc["routes"])
 
 

@@ -15,7 +15,7 @@ from traffic.edge.glass import GlassBox
 Json = dict[str, Any]
 log = logging.getLogger(__name__)
 
-CAPABILITIES = ("sticky_monotone", "mirror_percent", "fallback")
+CAPABILITIES = ("sticky_monotone", "mirror_percent", "fallback", "load_amplify")
 PAIR_TAP = "pair_tap"
 _RESTART_SECONDS = 3.0
 """Envoy tells its age in whole seconds, so its start wanders by one or two."""

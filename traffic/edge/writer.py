@@ -60,6 +60,11 @@ class ConfigWriter:
             (target.routes_version, target.routes),
         )
 
+    def routes_match(self, target: Wanted) -> bool:
+        """Whether the routes on disk are the wanted ones, by their version."""
+        found = self._files.read("routes")
+        return found is not None and found[0] == target.routes_version
+
     def _rewrite(self, kind: Kind) -> None:
         content = self._files.read(kind)
         if content is not None:

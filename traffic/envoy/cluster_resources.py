@@ -9,6 +9,7 @@ from traffic.envoy.plan import (
     SplitPlan,
     Upstream,
     candidate_cluster,
+    candidate_load_cluster,
     candidate_safe_cluster,
     candidate_shadow_cluster,
     legacy_cluster,
@@ -60,6 +61,7 @@ def _clusters_of(plan: SplitPlan) -> list[Json]:
         _candidate_safe(plan),
         _shadow(candidate_shadow_cluster(plan.name), plan.candidate, plan.shadow_max_requests),
         _shadow(legacy_shadow_cluster(plan.name), plan.legacy, plan.shadow_max_requests),
+        _load(plan),
     ]
 
 
@@ -102,16 +104,28 @@ def _shadow(name: str, upstream: Upstream, max_requests: int) -> Json:
     """Give copies their own small breaker, so they can never crowd out users."""
     return _endpoint_cluster(name, upstream) | {
         "typed_extension_protocol_options": _http_options([_tap(name, request_body="STREAMED")]),
-        "circuit_breakers": {
-            "thresholds": [
-                {
-                    "track_remaining": True,
-                    "max_connections": max_requests,
-                    "max_pending_requests": max_requests,
-                    "max_requests": max_requests,
-                }
-            ]
-        },
+        "circuit_breakers": _copies_breakers(max_requests),
+    }
+
+
+def _load(plan: SplitPlan) -> Json:
+    """Take the copies of a load test: answers are counted, not captured."""
+    return _endpoint_cluster(candidate_load_cluster(plan.name), plan.candidate) | {
+        "typed_extension_protocol_options": _http_options([]),
+        "circuit_breakers": _copies_breakers(plan.load_max_requests),
+    }
+
+
+def _copies_breakers(max_requests: int) -> Json:
+    return {
+        "thresholds": [
+            {
+                "track_remaining": True,
+                "max_connections": max_requests,
+                "max_pending_requests": max_requests,
+                "max_requests": max_requests,
+            }
+        ]
     }
 
 

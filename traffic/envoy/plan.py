@@ -5,6 +5,8 @@ from typing import Literal
 
 FULL_TTH = 10_000
 """All of it, in ten-thousandths: the unit of every share in the data plane."""
+MAX_AMPLIFY_TTH = 50 * FULL_TTH
+"""Copies of one request for a load test: more would make Envoy the thing that is tested."""
 
 Mode = Literal["safe", "dual_run", "canary", "full", "decommissioned"]
 
@@ -31,8 +33,10 @@ class SplitPlan:
 
     `weight_tth` is the candidate's share of users and is read only in `canary`. `shadow_tth` of
     legacy's requests are copied to the candidate, `noise_tth` (a part of them, not in addition) to
-    legacy a second time, and `canary_shadow_tth` of the candidate's requests to legacy. Only
-    requests that match a rule in `mirrored` are ever copied.
+    legacy a second time, and `canary_shadow_tth` of the candidate's requests to legacy. For a load
+    test each request is copied `amplify_tth` / 10,000 times on top, to the candidate alone; at most
+    `load_max_requests` of these wait at once, further ones are shed. Only requests that match a
+    rule in `mirrored` are ever copied.
     """
 
     name: str
@@ -48,6 +52,8 @@ class SplitPlan:
     route_timeout_s: float = 15
     per_try_timeout_s: float = 1
     shadow_max_requests: int = 64
+    amplify_tth: int = 0
+    load_max_requests: int = 256
     mirrored: tuple[MirrorRule, ...] = ()
 
     def __post_init__(self) -> None:
@@ -56,6 +62,8 @@ class SplitPlan:
                 raise ValueError(f"{self.name}: {field} is outside 0..{FULL_TTH}")
         if self.noise_tth > self.shadow_tth:
             raise ValueError(f"{self.name}: noise_tth must be a part of shadow_tth")
+        if not 0 <= self.amplify_tth <= MAX_AMPLIFY_TTH:
+            raise ValueError(f"{self.name}: amplify_tth is outside 0..{MAX_AMPLIFY_TTH}")
         if not self.path_prefix.startswith("/"):
             raise ValueError(f"{self.name}: path_prefix must start with '/'")
 
@@ -95,3 +103,8 @@ def candidate_shadow_cluster(split: str) -> str:
 def legacy_shadow_cluster(split: str) -> str:
     """Name of the cluster that receives copies for the noise floor and the reverse direction."""
     return f"{split}/legacy-shadow"
+
+
+def candidate_load_cluster(split: str) -> str:
+    """Name of the cluster that receives the copies of a load test."""
+    return f"{split}/candidate-load"

@@ -10,6 +10,7 @@ from traffic.envoy.plan import (
     MirrorRule,
     SplitPlan,
     candidate_cluster,
+    candidate_load_cluster,
     candidate_safe_cluster,
     candidate_shadow_cluster,
     legacy_cluster,
@@ -50,6 +51,11 @@ def safe_routes(plans: Sequence[SplitPlan]) -> list[Json]:
     Where legacy is gone, the candidate is the only one that can answer, and stays.
     """
     return routes([p if p.legacy_is_gone else replace(p, mode="safe") for p in plans])
+
+
+def calm_routes(plans: Sequence[SplitPlan]) -> list[Json]:
+    """Build the same without the copies of a load test: what serves once its time is over."""
+    return routes([replace(plan, amplify_tth=0) for plan in plans])
 
 
 def no_snapshot_routes() -> list[Json]:
@@ -176,11 +182,11 @@ def _legacy_routes(plan: SplitPlan) -> list[Json]:
         # Envoy draws one number per request, so this is a part of the sampled ones by itself.
         noise = _mirror(legacy_shadow_cluster(plan.name), "legacy-shadow")
         mirrors.append(noise | {"runtime_fraction": _fraction(plan.noise_tth)})
-    sampled = plain | {"request_mirror_policies": mirrors}
-    share = 0 if plan.mode == "safe" else plan.shadow_tth
+    if plan.mode == "safe":
+        return _plain_routes(replace(plan, amplify_tth=0), cluster, plain)
     return [
-        *_sampled_routes(plan, f"{cluster}-sampled", sampled, share),
-        {"name": f"{cluster}-plain", "match": {"prefix": plan.path_prefix}, "route": plain},
+        *_sampled_routes(plan, cluster, plain, mirrors, plan.shadow_tth),
+        *_plain_routes(plan, cluster, plain),
     ]
 
 
@@ -192,10 +198,9 @@ def _candidate_routes(plan: SplitPlan) -> list[Json]:
         "retry_policy": _fallback(plan),
     }
     mirrors = [_mirror(legacy_shadow_cluster(plan.name), "legacy-shadow")]
-    sampled = plain | {"request_mirror_policies": mirrors}
     return [
-        *_sampled_routes(plan, f"{name}-sampled", sampled, plan.canary_shadow_tth),
-        {"name": f"{name}-plain", "match": {"prefix": plan.path_prefix}, "route": plain},
+        *_sampled_routes(plan, name, plain, mirrors, plan.canary_shadow_tth),
+        *_plain_routes(plan, name, plain),
     ]
 
 
@@ -209,12 +214,15 @@ def _candidate_only(plan: SplitPlan) -> Json:
     return {"name": name, "match": {"prefix": plan.path_prefix}, "route": action}
 
 
-def _sampled_routes(plan: SplitPlan, name: str, action: Json, share_tth: int) -> list[Json]:
+def _sampled_routes(
+    plan: SplitPlan, side: str, plain: Json, mirrors: list[Json], share_tth: int
+) -> list[Json]:
     if not share_tth:
         return []
+    action = plain | {"request_mirror_policies": [*mirrors, *_load_mirrors(plan)]}
     return [
         {
-            "name": name,
+            "name": f"{side}-sampled",
             "match": _rule_match(rule) | {"runtime_fraction": _fraction(share_tth)},
             "route": action,
             # The mark is the tap's switch and the pair's id. A request id would not do: clients
@@ -225,6 +233,27 @@ def _sampled_routes(plan: SplitPlan, name: str, action: Json, share_tth: int) ->
     ]
 
 
+def _plain_routes(plan: SplitPlan, side: str, plain: Json) -> list[Json]:
+    """Everything that is not sampled; a load test copies what may be copied of that too."""
+    name, loaded = f"{side}-plain", _load_mirrors(plan)
+    copied = plain | {"request_mirror_policies": loaded}
+    return [
+        *(
+            {"name": name, "match": _rule_match(rule), "route": copied}
+            for rule in (plan.mirrored if loaded else ())
+        ),
+        {"name": name, "match": {"prefix": plan.path_prefix}, "route": plain},
+    ]
+
+
+def _load_mirrors(plan: SplitPlan) -> list[Json]:
+    """N times means that many whole copies, and one more of a part of the requests."""
+    whole, part = divmod(plan.amplify_tth, FULL_TTH)
+    copy = _mirror(candidate_load_cluster(plan.name), "candidate-load", (SAMPLE_HEADER,))
+    fraction = [copy | {"runtime_fraction": _fraction(part)}] if part else []
+    return [copy] * whole + fraction
+
+
 def _rule_match(rule: MirrorRule) -> Json:
     method = {"name": ":method", "string_match": {"exact": rule.method}}
     if is_template(rule.path):
@@ -233,9 +262,9 @@ def _rule_match(rule: MirrorRule) -> Json:
     return {"path": rule.path, "headers": [method]}
 
 
-def _mirror(cluster: str, mark: str) -> Json:
-    """Send a copy, without credentials and marked as a copy."""
-    removed: list[Json] = [{"remove": header} for header in SECRET_HEADERS]
+def _mirror(cluster: str, mark: str, without: Sequence[str] = ()) -> Json:
+    """Send a copy, without credentials and `without` further headers, and marked as a copy."""
+    removed: list[Json] = [{"remove": header} for header in (*SECRET_HEADERS, *without)]
     return {
         "cluster": cluster,
         "disable_shadow_host_suffix_append": True,

@@ -9,12 +9,13 @@ from typing import Any
 from traffic.envoy.plan import (
     SplitPlan,
     candidate_cluster,
+    candidate_load_cluster,
     candidate_safe_cluster,
     candidate_shadow_cluster,
     legacy_cluster,
     legacy_shadow_cluster,
 )
-from traffic.envoy.resources import clusters, exposure, routes, safe_routes
+from traffic.envoy.resources import calm_routes, clusters, exposure, routes, safe_routes
 from traffic.envoy.rules import RouteRuleDoc
 
 Json = dict[str, Any]
@@ -57,12 +58,14 @@ def build_document(  # noqa: PLR0913 - one argument per part of the document, al
     prevalidate: Sequence[Sequence[SplitPlan]],
     safe_generation: int = 0,
     warmup_us_until: int | None = None,
+    amplify_until: int | None = None,
     proxy: str = "",
 ) -> Json:
     """Assemble one snapshot with its hash. `proxy` is not hashed and may be set when serving.
 
     `prevalidate` holds the plans of likely next steps: their documents travel along, so that the
-    proxy has them checked before anyone decides.
+    proxy has them checked before anyone decides. Plans that amplify need `amplify_until`, in unix
+    seconds: from then on the proxy serves `calm_routes` by itself, whoever else is dead.
     """
     doc: Json = {
         "schema": SCHEMA,
@@ -93,8 +96,17 @@ def build_document(  # noqa: PLR0913 - one argument per part of the document, al
         "prevalidate": [
             {"clusters": clusters(next_), "routes": routes(next_)} for next_ in prevalidate
         ],
+        **_amplification(plans, amplify_until),
     }
     return {**doc, "sha256": digest(doc)}
+
+
+def _amplification(plans: Sequence[SplitPlan], until: int | None) -> Json:
+    if not any(plan.amplify_tth for plan in plans):
+        return {}
+    if until is None:
+        raise ValueError("copies for a load test need a time at which they end")
+    return {"amplify_until": until, "calm_routes": calm_routes(plans)}
 
 
 def route_names(plan: SplitPlan) -> list[str]:
@@ -115,5 +127,6 @@ def cluster_arms(plan: SplitPlan) -> dict[str, Json]:
         candidate_safe_cluster(plan.name): "candidate",
         candidate_shadow_cluster(plan.name): "candidate_shadow",
         legacy_shadow_cluster(plan.name): "legacy_shadow",
+        candidate_load_cluster(plan.name): "candidate_load",
     }
     return {name: {"split": plan.name, "arm": arm} for name, arm in arms.items()}

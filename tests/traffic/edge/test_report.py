@@ -27,7 +27,7 @@ OTHER = EnvoyView(
     Acceptance(ConfigStatus("7-a", 1), ConfigStatus("7-a", 1)), ServerInfo("1.40.0", 60, True)
 )
 HOLD = Hold("h1", 0, "drill", 5.0, 8)
-STATUS = Status(STATE, wanted(STATE, DOC, taps=True), None)
+STATUS = Status(STATE, wanted(STATE, DOC, taps=True, now=0), None)
 
 
 @pytest.mark.parametrize(

@@ -44,6 +44,7 @@ def plan_sets(draw: st.DrawFn) -> list[SplitPlan]:
                 shadow_tth=shadow,
                 noise_tth=draw(st.integers(0, shadow)),
                 canary_shadow_tth=draw(TTH),
+                amplify_tth=draw(st.sampled_from([0, 10_000, 25_000])),
             )
         )
     return found

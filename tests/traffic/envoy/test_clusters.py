@@ -54,6 +54,7 @@ def test_users_taps_capture_no_request_body_and_copies_do() -> None:
         "candidate-safe": "NONE",
         "candidate-shadow": "STREAMED",
         "legacy-shadow": "STREAMED",
+        "candidate-load": None,
     }
     assert all(tap["observability_mode"] for tap in found.values() if tap)
 

@@ -41,6 +41,11 @@ SETS: dict[str, list[SplitPlan]] = {
         plan("c", path_prefix="/c"),
     ],
     "no root": [plan("b", path_prefix="/b", mode="canary", weight_tth=5000)],
+    "load test": [
+        plan("root", mode="canary", weight_tth=500, amplify_tth=25_000, **SHARES),
+        plan("a", path_prefix="/a", amplify_tth=10_000, **SHARES),
+        plan("full", path_prefix="/f", mode="full", amplify_tth=500),
+    ],
     "nothing": [],
 }
 
