@@ -80,7 +80,10 @@ async def snapshot(request: HttpRequest, proxy: Proxy) -> HttpResponse:
 @require_POST
 @for_proxy
 async def report(request: HttpRequest, proxy: Proxy) -> HttpResponse:
-    """Store a report; the answer names the sequence number the edge may forget."""
+    """Store a report; the answer names the sequence number the edge may forget.
+
+    It names the newest generation too: an edge whose long poll died unheard learns of it here.
+    """
     if int(request.headers.get("Content-Length") or 0) > MAX_REPORT_BYTES:
         return refuse(
             413, "report_too_large", f"Split the report: at most {MAX_REPORT_BYTES} bytes."
@@ -97,7 +100,7 @@ async def report(request: HttpRequest, proxy: Proxy) -> HttpResponse:
     sequence = await sync_to_async(services.record_report)(
         proxy=proxy, report=parsed, now=timezone.now()
     )
-    return JsonResponse({"ack_seq": sequence})
+    return JsonResponse({"ack_seq": sequence, "generation": proxy.group.generation})
 
 
 def _whole_number(text: str | None, *, default: int, high: int) -> int | None:

@@ -1,5 +1,10 @@
-"""The edge's side of the control plane's HTTP contract: long poll and report."""
+"""The edge's side of the control plane's HTTP contract: long poll and report.
 
+A long poll cannot tell a quiet control plane from a connection that died unheard. The reports can:
+one that fails, or is answered with a generation that the poll should have got, ends the poll.
+"""
+
+import asyncio
 import secrets
 import ssl
 from types import TracebackType
@@ -11,6 +16,9 @@ Json = dict[str, Any]
 
 WAIT_SECONDS = 25
 REPORT_TIMEOUT_SECONDS = 10.0
+CONNECT_SECONDS = 2.0
+# An answer may be on its way when a report was told of it.
+GRACE_SECONDS = 1.0
 BACKOFF_FIRST_SECONDS = 0.2
 BACKOFF_MAX_SECONDS = 5.0
 
@@ -55,8 +63,10 @@ class ControlPlane:
             headers={"authorization": f"Bearer {token}"},
             verify=ssl.create_default_context(cafile=ca_file) if ca_file else True,
             follow_redirects=False,
-            timeout=REPORT_TIMEOUT_SECONDS,
+            timeout=httpx.Timeout(REPORT_TIMEOUT_SECONDS, connect=CONNECT_SECONDS),
         )
+        self._asked_from = 0
+        self._doubt = asyncio.Event()
 
     async def __aenter__(self) -> "ControlPlane":
         return self
@@ -78,8 +88,11 @@ class ControlPlane:
         if lineage is not None:
             params["lineage"] = lineage
         # Reading may take the whole wait; everything else has the usual limit.
-        timeout = httpx.Timeout(REPORT_TIMEOUT_SECONDS, read=WAIT_SECONDS + 5)
-        response = await self._send(
+        timeout = httpx.Timeout(
+            REPORT_TIMEOUT_SECONDS, connect=CONNECT_SECONDS, read=WAIT_SECONDS + 5
+        )
+        self._asked_from = generation
+        response = await self._send_unless_in_doubt(
             self._client.build_request("GET", "/edge/v1/snapshot", params=params, timeout=timeout)
         )
         if response.status_code == httpx.codes.NO_CONTENT:
@@ -93,15 +106,37 @@ class ControlPlane:
 
         Raises TooLargeError or ControlError.
         """
-        response = await self._send(
-            self._client.build_request("POST", "/edge/v1/report", json=body)
-        )
+        try:
+            response = await self._send(
+                self._client.build_request("POST", "/edge/v1/report", json=body)
+            )
+        except ControlError:
+            self._doubt.set()
+            raise
         if response.status_code == httpx.codes.REQUEST_ENTITY_TOO_LARGE:
             raise TooLargeError("413")
         answer = self._json(response)
         if not isinstance(answer, dict) or not isinstance(answer.get("ack_seq"), int):
             raise ControlError("the answer to a report has no ack_seq")
+        if answer.get("generation", 0) > self._asked_from:
+            self._doubt.set()
         return int(answer["ack_seq"])
+
+    async def _send_unless_in_doubt(self, request: httpx.Request) -> httpx.Response:
+        self._doubt.clear()
+        sent = asyncio.create_task(self._send(request))
+        doubted = asyncio.create_task(self._doubt.wait())
+        try:
+            await asyncio.wait({sent, doubted}, return_when=asyncio.FIRST_COMPLETED)
+            if not sent.done():
+                await asyncio.wait({sent}, timeout=GRACE_SECONDS)
+            if not sent.done():
+                raise ControlError(f"{request.url.path}: nothing comes through; asking anew")
+            return sent.result()
+        finally:
+            for task in (sent, doubted):
+                task.cancel()
+            await asyncio.gather(sent, doubted, return_exceptions=True)
 
     async def _send(self, request: httpx.Request) -> httpx.Response:
         try:
