@@ -6,6 +6,17 @@ from typing import Literal
 from shadow.comparison.differences import Difference
 
 OutcomeKind = Literal["match", "mismatch", "uncomparable", "excluded"]
+# Why answers cannot be compared, each in one word.
+UNCOMPARABLE = (
+    "body_too_large",
+    "cut_short",
+    "duplicate_key",
+    "encoded_body",
+    "not_decodable",
+    "protocol",
+    "too_deep",
+    "unordered_too_long",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +36,10 @@ class Answer:
 class Outcome:
     """What comparing two answers gave.
 
-    `cause` is "" for a match, the kind of the first difference for a mismatch, and otherwise the
-    reason in one word: `legacy_failed`, `body_too_large`, `encoded_body`, `not_decodable`,
-    `duplicate_key`, `too_deep`. `differences` holds a few of each signature, `total` counts all.
-    `max_distance` is the largest distance between two compared finite numbers, None without any
-    and for answers with equal bytes, which are not parsed.
+    `cause` is "" for a match, the kind of the first difference for a mismatch, `legacy_failed` for
+    an excluded pair, and one of UNCOMPARABLE otherwise. `differences` holds a few of each
+    signature, `total` counts all. `max_distance` is the largest distance between two compared
+    finite numbers, None without any and for answers with equal bytes, which are not parsed.
     """
 
     kind: OutcomeKind

@@ -3,18 +3,24 @@
 import json
 import re
 import zlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any
 
+import brotli
 import orjson
 
-from shadow.comparison.answers import Answer
-from shadow.comparison.equality import TooDeepError
+from shadow.comparison.columns import TooDeepError
 
 # What a small compressed body may become: a bomb must not fill a worker's memory.
 MAX_DECODED_BYTES = 16 * 1024 * 1024
+# Two are rare, six are an attack.
+MAX_CODINGS = 2
+_DEFLATE = 8
 _GZIP = 16 + zlib.MAX_WBITS
 # What counting bytes costs against one more search.
 _BYTES_PER_FIND = 300
+_LINE_END = re.compile(rb"\r\n|\n|\r")
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 
 
@@ -27,26 +33,26 @@ class BodyError(Exception):
         self.reason = reason
 
 
-def header(answer: Answer, name: str) -> str:
-    """Return the first value of a header (its name in lower case), "" without one."""
-    for key, value in answer.headers:
-        if key == name:
-            return value
-    return ""
+def decode(body: bytes, headers: Iterable[tuple[str, str]]) -> bytes:
+    """Return a body without its content-encoding; header names in lower case.
 
-
-def decoded(answer: Answer) -> bytes:
-    """Return the body without its content-encoding.
-
-    Raises BodyError: `encoded_body` for an encoding that is not read here, `body_too_large` for a
-    body that grows beyond MAX_DECODED_BYTES, `not_decodable` for one that is not what it says.
+    Raises BodyError: `encoded_body` for an encoding that is not read here, or more than MAX_CODINGS
+    of them, `body_too_large` for a body that grows beyond MAX_DECODED_BYTES, `not_decodable` for
+    one that is not what it says.
     """
-    encoding = header(answer, "content-encoding").strip().lower()
-    if encoding in {"", "identity"} or not answer.body:
-        return answer.body
-    if encoding not in {"gzip", "x-gzip"}:
+    return decoded(body, ",".join(v for name, v in headers if name == "content-encoding"))
+
+
+def decoded(body: bytes, encoding: str) -> bytes:
+    """Return a body without its content-encoding, as `decode` does."""
+    codings = [c for c in encoding.lower().replace(" ", "").split(",") if c not in _AS_IT_IS]
+    if not codings or not body:
+        return body
+    if len(codings) > MAX_CODINGS or any(coding not in _DECODERS for coding in codings):
         raise BodyError("encoded_body", f"content-encoding {encoding[:40]}")
-    return _gunzip(answer.body)
+    for coding in reversed(codings):
+        body = _DECODERS[coding](body)
+    return body
 
 
 def _gunzip(body: bytes) -> bytes:
@@ -57,7 +63,7 @@ def _gunzip(body: bytes) -> bytes:
             parts.append(stream.decompress(body, room + 1))
             room -= len(parts[-1])
             if room < 0:
-                raise BodyError("body_too_large", f"more than {MAX_DECODED_BYTES} bytes decoded")
+                raise _too_large()
             if not stream.eof:
                 raise BodyError("not_decodable", "gzip data ends early")
             body = stream.unused_data
@@ -66,10 +72,45 @@ def _gunzip(body: bytes) -> bytes:
     return b"".join(parts)
 
 
-def looks_like_json(answer: Answer) -> bool:
-    """Tell whether an answer says that it is JSON, or says nothing."""
-    content_type = header(answer, "content-type").lower()
-    return not content_type or "json" in content_type
+def _inflate(body: bytes) -> bytes:
+    # Half the world sends deflate without the zlib header that it should have.
+    zlib_header = body[0] & 0x0F == _DEFLATE and int.from_bytes(body[:2], "big") % 31 == 0
+    stream = zlib.decompressobj(zlib.MAX_WBITS if zlib_header else -zlib.MAX_WBITS)
+    try:
+        plain = stream.decompress(body, MAX_DECODED_BYTES + 1)
+    except zlib.error as error:
+        raise BodyError("not_decodable", str(error)) from error
+    if len(plain) > MAX_DECODED_BYTES:
+        raise _too_large()
+    if not stream.eof or stream.unused_data:
+        raise BodyError("not_decodable", "deflate data ends early or goes on")
+    return plain
+
+
+def _unbrotli(body: bytes) -> bytes:
+    stream = brotli.Decompressor()
+    try:
+        plain = stream.process(body, output_buffer_limit=MAX_DECODED_BYTES + 1)
+    except brotli.error as error:
+        raise BodyError("not_decodable", "no brotli data") from error
+    if len(plain) > MAX_DECODED_BYTES:
+        raise _too_large()
+    if not stream.is_finished():
+        raise BodyError("not_decodable", "brotli data ends early")
+    return bytes(plain)
+
+
+def _too_large() -> BodyError:
+    return BodyError("body_too_large", f"more than {MAX_DECODED_BYTES} bytes decoded")
+
+
+_AS_IT_IS = {"", "identity"}
+_DECODERS: dict[str, Callable[[bytes], bytes]] = {
+    "gzip": _gunzip,
+    "x-gzip": _gunzip,
+    "deflate": _inflate,
+    "br": _unbrotli,
+}
 
 
 def has_nan_literal(body: bytes) -> bool:
@@ -128,3 +169,33 @@ def _has_more_colons(body: bytes, members: int) -> bool:
         if at < 0:
             return False
     return True
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One server-sent event: its name ("" for the usual one), and its data."""
+
+    name: str
+    data: bytes
+
+
+def split_events(body: bytes) -> list[Event]:
+    """Return the whole events of an event stream, as a browser would read them.
+
+    Comments, ids and reconnection times are left out; an event that no blank line ends was never
+    sent. Lines end in LF, CR or both.
+    """
+    events, name, data = [], "", list[bytes]()
+    for line in _LINE_END.split(body.removeprefix(b"\xef\xbb\xbf"))[:-1]:
+        if not line:
+            if data:
+                events.append(Event(name, b"\n".join(data)))
+            name, data = "", []
+            continue
+        field, _, value = line.partition(b":")
+        value = value.removeprefix(b" ")
+        if field == b"data":
+            data.append(value)
+        elif field == b"event":
+            name = value.decode(errors="replace")[:200]
+    return events

@@ -1,6 +1,7 @@
 """The closed set of ways in which two answers can differ, each with its path in the document.
 
-A path reads like `$.outputs[3].score`; `$` is the whole answer. Values are kept as short texts:
+A path reads like `$.outputs[3].score`; `$` is the whole body, `events[2]$.text` a place in the data
+of an event, `header.content-type` a header. Values are kept as short texts:
 enough to recognise a cause, too little to store a body.
 """
 
@@ -8,7 +9,10 @@ import re
 from dataclasses import dataclass
 from typing import ClassVar
 
-_INDEX = re.compile(r"\['(?:[^'\\]|\\.)*'\]|\[\d+\]")
+# A name in brackets stays; an index and the key of an element become `[*]`.
+_INDEX = re.compile(
+    r"""\['(?:[^'\\]|\\.)*'\]|\[\d+\]|\["(?:[^"\\]|\\.)*"=(?:"(?:[^"\\]|\\.)*"|[^]"]*)\]"""
+)
 EXCERPT_CHARS = 80
 
 
@@ -58,6 +62,58 @@ class NotJson:
 
     def describe(self) -> str:
         return f"the candidate's body is not JSON: {self.reason}"
+
+
+@dataclass(frozen=True, slots=True)
+class CutShort:
+    """The candidate's body is not as long as its content-length says."""
+
+    path: str
+    announced: int
+    arrived: int
+    kind: ClassVar[str] = "cut_short"
+
+    def describe(self) -> str:
+        return f"the candidate announced {self.announced} bytes and sent {self.arrived}"
+
+
+@dataclass(frozen=True, slots=True)
+class ContentTypeDiffers:
+    """The answers say that they are of different media types or charsets."""
+
+    path: str
+    legacy: str
+    candidate: str
+    kind: ClassVar[str] = "content_type"
+
+    def describe(self) -> str:
+        return f"legacy sends {self.legacy or 'no type'}, the candidate {self.candidate or 'none'}"
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderDiffers:
+    """A header that a rule names has different values."""
+
+    path: str
+    legacy: str
+    candidate: str
+    kind: ClassVar[str] = "header"
+
+    def describe(self) -> str:
+        return f"{self.path} is {self.legacy}, the candidate's {self.candidate}"
+
+
+@dataclass(frozen=True, slots=True)
+class EventDiffers:
+    """Two events of a stream have different names."""
+
+    path: str
+    legacy: str
+    candidate: str
+    kind: ClassVar[str] = "event"
+
+    def describe(self) -> str:
+        return f"{self.path} is called {self.legacy}, the candidate's {self.candidate}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,11 +224,59 @@ class ValueDiffers:
         return f"{self.path} is {self.legacy}, the candidate's {self.candidate}"
 
 
+@dataclass(frozen=True, slots=True)
+class LabelsDiffer:
+    """The first labels are not the same, in order, up to ties."""
+
+    path: str
+    k: int
+    legacy: str
+    candidate: str
+    kind: ClassVar[str] = "topk"
+
+    def describe(self) -> str:
+        return (
+            f"the first {self.k} of {self.path} are {self.legacy}, the candidate's {self.candidate}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class DistributionDiffers:
+    """Two distributions are further apart than allowed."""
+
+    path: str
+    divergence: float
+    limit: float
+    kind: ClassVar[str] = "dist"
+
+    def describe(self) -> str:
+        return (
+            f"{self.path}: KL divergence {self.divergence:.3g}, at most {self.limit:g} is allowed"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class DirectionDiffers:
+    """Two vectors point in directions that are further apart than allowed."""
+
+    path: str
+    cosine: float
+    limit: float
+    kind: ClassVar[str] = "cosine"
+
+    def describe(self) -> str:
+        return f"{self.path}: cosine {self.cosine:.6f}, at least {self.limit:g} is asked for"
+
+
 Difference = (
     NoAnswer
     | StatusDiffers
     | NotDecodable
     | NotJson
+    | CutShort
+    | ContentTypeDiffers
+    | HeaderDiffers
+    | EventDiffers
     | BytesDiffer
     | MemberMissing
     | MemberUnexpected
@@ -181,6 +285,9 @@ Difference = (
     | NumberDiffers
     | NumberNotFinite
     | ValueDiffers
+    | LabelsDiffer
+    | DistributionDiffers
+    | DirectionDiffers
 )
 
 

@@ -3,143 +3,179 @@
 `report.py` says where and how they differ; a property test holds the two together.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
-from shadow.comparison.numbers import EXACT_BELOW, WIDE_FROM, Number, as_float, distance, gaps
-from shadow.comparison.rules import Ignore, Rules
+from shadow.comparison.columns import MAX_DEPTH, Columns, TooDeepError, count_members
+from shadow.comparison.numbers import (
+    EXACT_BELOW,
+    WIDE_FROM,
+    Number,
+    Tolerance,
+    as_float,
+    distance,
+    gaps,
+)
+from shadow.comparison.pairing import Pairing, by_key, in_any_order
+from shadow.comparison.paths import ANY
+from shadow.comparison.ranking import judge_whole
+from shadow.comparison.rules import KeyBy, Place, Unordered
+from shadow.comparison.texts import compare_text
 
-# Deeper documents are not compared; far above any real answer, far below Python's own limit.
-MAX_DEPTH = 200
 # From this length on one vectorised comparison is cheaper than a loop.
 VECTOR_FROM = 12
 _MISSING = object()
 
 
-class TooDeepError(Exception):
-    """A document is nested deeper than MAX_DEPTH."""
-
-
-class Equality:
+class Equality(Columns):
     """One comparison of two documents.
 
     Afterwards `distance` is the largest one between two numbers (None without numbers),
-    `members` counts the object members that both hold, `ignored` the ones below ignored paths of
-    each side, and `wide` says that a float may stand for an integer that JSON wrote exactly.
+    `members` counts the object members that both hold, `ignored` the ones of each side that were
+    not compared one by one, and `wide` says that a float may stand for an integer that JSON wrote
+    exactly.
     """
 
-    __slots__ = ("atol", "distance", "ignored", "members", "wide")
+    __slots__ = ()
 
-    def __init__(self, rules: Rules) -> None:
-        self.atol = rules.atol
-        self.distance: float | None = None
-        self.members = 0
-        self.ignored = [0, 0]
-        self.wide = False
-
-    def same(self, a: Any, b: Any, ignore: Ignore | None, depth: int = 0) -> bool:
+    def same(
+        self, a: Any, b: Any, place: Place, depth: int = 0, parent: dict[str, Any] | None = None
+    ) -> bool:
         kind = type(a)
         if kind is float or kind is int:
-            return (type(b) is float or type(b) is int) and self._numbers(a, b)
+            return (type(b) is float or type(b) is int) and self.numbers(a, b, place.numbers)
         if kind is not type(b):
             return False
         if kind is not dict and kind is not list:
-            return bool(a == b)
+            return bool(a == b) or (kind is str and place.text and compare_text(a, b))
         if depth >= MAX_DEPTH:
             raise TooDeepError
+        if place.array is not None:
+            ruled = self._ruled(a, b, place, depth + 1, parent)
+            if ruled is not None:
+                return ruled
         if kind is dict:
-            return self._objects(a, b, ignore, depth + 1)
-        return len(a) == len(b) and self._arrays(a, b, ignore, depth + 1)
+            return self._objects(a, b, place, depth + 1)
+        return len(a) == len(b) and self.arrays(a, b, place, depth + 1)
 
-    def _numbers(self, a: Number, b: Number) -> bool:
+    def numbers(self, a: Number, b: Number, tolerance: Tolerance) -> bool:
+        """Compare two numbers and remember how far apart they are."""
         if -EXACT_BELOW < a < EXACT_BELOW and -EXACT_BELOW < b < EXACT_BELOW:
-            gap: float = abs(a - b)  # exact for integers, float64 for the rest
+            gap: Number = abs(a - b)  # exact for integers, float64 for the rest
         else:
             apart = distance(a, b)
             if apart is None:
-                return False
+                return tolerance.allows_odd(a, b)
             self.wide = self.wide or abs(a) >= WIDE_FROM or abs(b) >= WIDE_FROM
-            gap = as_float(apart)
-        return self._within(gap)
+            gap = apart
+        if self.distance is None or gap > self.distance:
+            self.distance = as_float(gap)
+        return tolerance.allows(gap, a)
 
-    def _objects(
-        self, a: dict[str, Any], b: dict[str, Any], ignore: Ignore | None, depth: int
-    ) -> bool:
-        if ignore is not None:
-            return self._filtered_objects(a, b, ignore, depth)
+    def _objects(self, a: dict[str, Any], b: dict[str, Any], place: Place, depth: int) -> bool:
+        if place.steps:
+            return self._ruled_objects(a, b, place, depth)
         if len(a) != len(b):
             return False
+        place = place.rest
         self.members += len(a)
         for name, value in a.items():
             other = b.get(name, _MISSING)
             if type(value) is str:  # half of all members: worth sparing the call
-                if value != other:
+                if value != other and not self.same(value, other, place):
                     return False
-            elif other is _MISSING or not self.same(value, other, None, depth):
+            elif other is _MISSING or not self.same(value, other, place, depth):
                 return False
         return True
 
-    def _filtered_objects(
-        self, a: dict[str, Any], b: dict[str, Any], ignore: Ignore, depth: int
+    def _ruled_objects(
+        self, a: dict[str, Any], b: dict[str, Any], place: Place, depth: int
     ) -> bool:
         seen = 0
         for name, value in a.items():
-            below = ignore.at(name)
+            below = place.at(name)
             other = b.get(name, _MISSING)
-            if below is not None and below.whole:
+            if below.ignored:
                 seen += other is not _MISSING
                 self.ignored[0] += 1 + count_members(value)
                 self.ignored[1] += 0 if other is _MISSING else 1 + count_members(other)
                 continue
-            if other is _MISSING or not self.same(value, other, below, depth):
+            if other is _MISSING or not self.same(value, other, below, depth, a):
                 return False
             seen += 1
             self.members += 1
-        return seen == len(b) or self._rest_is_ignored(a, b, ignore)
+        return seen == len(b) or self._rest_is_ignored(a, b, place)
 
-    def _rest_is_ignored(self, a: dict[str, Any], b: dict[str, Any], ignore: Ignore) -> bool:
+    def _rest_is_ignored(self, a: dict[str, Any], b: dict[str, Any], place: Place) -> bool:
         for name in b.keys() - a.keys():
-            below = ignore.at(name)
-            if below is None or not below.whole:
+            if not place.at(name).ignored:
                 return False
             self.ignored[1] += 1 + count_members(b[name])
         return True
 
-    def _arrays(self, a: list[Any], b: list[Any], ignore: Ignore | None, depth: int) -> bool:
-        if ignore is not None:
+    def arrays(self, a: Sequence[Any], b: Sequence[Any], place: Place, depth: int) -> bool:
+        """Compare the elements of two arrays of one length."""
+        if place.by_index:
             return all(
-                self._element(x, y, ignore.at(index), depth)
+                self._element(x, y, place.at(index), depth)
                 for index, (x, y) in enumerate(zip(a, b, strict=True))
             )
-        if len(a) >= VECTOR_FROM and type(a[0]) is not dict and type(a[0]) is not list:
-            apart = gaps(a, b)
-            if apart is not None:
-                return self._within(float(apart.max()))
+        below = place.at(ANY)
+        if below.ignored:
+            return self.skip(a, b)
+        if len(a) >= VECTOR_FROM and below.array is None:
+            vectorised = self._vectorised(a, b, below, depth)
+            if vectorised is not None:
+                return vectorised
         for x, y in zip(a, b, strict=True):  # noqa: SIM110 - a generator costs more than the work
-            if not self.same(x, y, None, depth):
+            if not self.same(x, y, below, depth):
                 return False
         return True
 
-    def _element(self, a: Any, b: Any, ignore: Ignore | None, depth: int) -> bool:
-        if ignore is not None and ignore.whole:
-            self.ignored[0] += count_members(a)
-            self.ignored[1] += count_members(b)
-            return True
-        return self.same(a, b, ignore, depth)
+    def _vectorised(
+        self, a: Sequence[Any], b: Sequence[Any], below: Place, depth: int
+    ) -> bool | None:
+        kind = type(a[0])
+        if kind is dict or kind is list:
+            return self.column(a, b, below, depth)
+        found = gaps(a, b)
+        return None if found is None else self.near(found, below.numbers)
 
-    def _within(self, gap: float) -> bool:
-        if self.distance is None or gap > self.distance:
-            self.distance = gap
-        return gap < self.atol or gap == 0
+    def _element(self, a: Any, b: Any, place: Place, depth: int) -> bool:
+        if place.ignored:
+            return self.skip((a,), (b,))
+        return self.same(a, b, place, depth)
+
+    def _ruled(
+        self, a: Any, b: Any, place: Place, depth: int, parent: dict[str, Any] | None
+    ) -> bool | None:
+        """Judge by the array's own rule; None where it says nothing about such values."""
+        rule = place.array
+        if isinstance(rule, Unordered | KeyBy):
+            pairing = pair_up(a, b, place, depth) if isinstance(a, list) else None
+            if pairing is None:
+                return None
+            return pairing.whole and all(
+                self._element(a[i], b[j], place.at(i), depth) for i, j in pairing.pairs
+            )
+        if rule is None:
+            return None
+        judged = judge_whole(a, b, rule, parent)
+        if judged:
+            self.skip((a,), (b,))
+        return judged
 
 
-def count_members(document: object) -> int:
-    """Return how many object members a document holds at any depth; never recurses."""
-    count, waiting = 0, [document]
-    while waiting:
-        value = waiting.pop()
-        if isinstance(value, dict):
-            count += len(value)
-            waiting.extend(value.values())
-        elif isinstance(value, list):
-            waiting.extend(x for x in value if type(x) is dict or type(x) is list)
-    return count
+def pair_up(a: list[Any], b: list[Any], place: Place, depth: int) -> Pairing | None:
+    """Return which elements belong together by the place's rule; None: those of one index."""
+    rule = place.array
+    if isinstance(rule, KeyBy):
+        return by_key(a, b, rule.field)
+    if len(a) != len(b):
+        return None
+
+    def same(i: int, j: int) -> bool:
+        below = place.at(i)
+        return below.ignored or Equality().same(a[i], b[j], below, depth)
+
+    return in_any_order(a, b, same)

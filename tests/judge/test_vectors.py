@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 import judge
-from shadow.comparison.values import compare_text, compare_values
+from shadow.comparison.texts import compare_text
+from shadow.comparison.values import compare_values
 from tests.judge.vectors import GROUPS, cases
 
 EXACT = {"rtol": 1e-8, "atol": 1e-9}

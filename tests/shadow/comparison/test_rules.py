@@ -3,29 +3,30 @@ import math
 import pytest
 
 from shadow.comparison import Rules
-from shadow.comparison.rules import ANY
+from shadow.comparison.paths import ANY
 
 
-def test_no_ignored_paths_need_no_tree():
-    assert Rules().tree is None
+def test_without_rules_one_tolerance_holds_everywhere():
+    tree = Rules().tree
+    assert tree.at("a") is tree.at(3) is tree
     assert Rules() == Rules(atol=1e-4, ignore=())
 
 
 def test_names_indexes_and_quoted_names_are_read():
     tree = Rules(ignore=("$.a.b", "$['odd name'][3]", r"$['it\'s']", "$.list[*].x")).tree
-    assert tree.at("a").at("b").whole
-    assert tree.at("odd name").at(3).whole
-    assert tree.at("it's").whole
-    assert tree.at("list").at(17).at("x").whole
-    assert tree.at("list").at(ANY).at("x").whole
-    assert tree.at("z") is None
+    assert tree.at("a").at("b").ignored
+    assert tree.at("odd name").at(3).ignored
+    assert tree.at("it's").ignored
+    assert tree.at("list").at(17).at("x").ignored
+    assert tree.at("list").at(ANY).at("x").ignored
+    assert not tree.at("z").ignored
 
 
 def test_a_specific_index_also_obeys_the_wildcard():
     tree = Rules(ignore=("$.a[*].x", "$.a[0].y")).tree
-    assert tree.at("a").at(0).at("x").whole
-    assert tree.at("a").at(0).at("y").whole
-    assert tree.at("a").at(1).at("y") is None
+    assert tree.at("a").at(0).at("x").ignored
+    assert tree.at("a").at(0).at("y").ignored
+    assert not tree.at("a").at(1).at("y").ignored
 
 
 @pytest.mark.parametrize(
