@@ -320,6 +320,16 @@ def waiting_approvals(*, name: str, now: datetime) -> int:
     return rows.exclude(requester=name).count()
 
 
+def verdict_history(
+    *, migration_id: int, gate: str, before: int | None, limit: int
+) -> list[GateEvaluation]:
+    """Return a gate's verdicts, one row per change, newest first; paged by id."""
+    rows = GateEvaluation.objects.filter(migration_id=migration_id, gate=gate).order_by("-pk")
+    if before is not None:
+        rows = rows.filter(pk__lt=before)
+    return list(rows[:limit])
+
+
 def slugs(limit: int = 100) -> list[str]:
     """Return the names of migrations, for a filter."""
     return list(ServiceMigration.objects.order_by("slug").values_list("slug", flat=True)[:limit])

@@ -1,23 +1,31 @@
 """The gates card: what was measured, against which limit, and what is still missing."""
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import tzinfo
+from dataclasses import replace
+from typing import Any
+
+from django.urls import reverse
 
 from judge.evidence import Evidence
 from judge.verdict import Verdict
 from rollout.gates import CHECKLIST_GROUP, STEP_GROUP, GateResult
+from rollout.lifecycle import Action
 from rollout.pages import words
+from rollout.pages.access import Reader
 from rollout.pages.charts import Interval, interval_chart
 from rollout.pages.contexts import (
     NO_CHART,
     GateGroup,
+    GateLink,
     GateRow,
     Gates,
     Html,
     MiniGate,
     RouteEvidence,
 )
+from rollout.pages.percentiles import change_chart, percentile_rows
 from rollout.pages.states import NO_DATA, SILENT, Said, forecast_s, said_of, target_words
+from rollout.policy import CHECKLIST
 from rollout.queries import MigrationView
 
 URGENCY = ("fail", "err", "stale", "inc", "col", "pass", "none")
@@ -32,7 +40,7 @@ HEADROOM = 1.3
 METERED = frozenset({"discrepancy", "bake"})
 
 
-def gates_card(view: MigrationView, zone: tzinfo) -> Gates:
+def gates_card(view: MigrationView, reader: Reader) -> Gates:
     """Build the card for the next place: Checklist and This step, what is not passing first."""
     required = [r for r in view.gates if r.required]
     passing = sum(1 for r in required if not r.blocks)
@@ -40,33 +48,53 @@ def gates_card(view: MigrationView, zone: tzinfo) -> Gates:
     return Gates(
         title=f"Gates for {target_words(following)}" if following else "Gates",
         summary=f"{passing} of {len(required)} pass",
-        measured=f"Measured {words.clock(view.now, zone, seconds=True)}"
+        measured=f"Measured {words.clock(view.now, reader.zone, seconds=True)}"
         if view.migration.shadow_since
         else "",
         groups=tuple(
-            _group(key, title, [r for r in view.gates if r.group == key])
+            _group(key, title, [r for r in view.gates if r.group == key], view, reader)
             for key, title in ((CHECKLIST_GROUP, "Checklist, 7"), (STEP_GROUP, "This step"))
         ),
     )
 
 
-def _group(key: str, title: str, results: Sequence[GateResult]) -> GateGroup:
-    rows = sorted((gate_row(r) for r in results), key=lambda row: URGENCY.index(row.status))
+def _group(
+    key: str, title: str, results: Sequence[GateResult], view: MigrationView, reader: Reader
+) -> GateGroup:
+    found = (replace(gate_row(r), **_around(r, view, reader)) for r in results)
+    rows = sorted(found, key=lambda row: URGENCY.index(row.status))
     unasked = sum(1 for r in results if not r.required)
     note = f"{unasked} not asked for by this policy" if unasked else ""
     return GateGroup(key=key, title=title, note=note, rows=tuple(rows))
 
 
-def gate_row(result: GateResult) -> GateRow:
+def _around(result: GateResult, view: MigrationView, reader: Reader) -> dict[str, Any]:
+    """Return a row's address, and what the reader may do about a gate that is closed."""
+    slug, key = view.migration.slug, result.key
+    links = []
+    if result.blocks and reader.can(Action.RESET) and any(r.gate == key for r in view.latched):
+        links.append(GateLink("Review failure…", reverse("pages:reset", args=[slug, key])))
+    if result.blocks and reader.can(Action.WAIVE) and key in CHECKLIST:
+        links.append(GateLink("Waive…", reverse("pages:waive", args=[slug, key])))
+    return {"links": tuple(links), "url": reverse("pages:gate", args=[slug, key])}
+
+
+def one_gate(result: GateResult, view: MigrationView, reader: Reader) -> GateRow:
+    """Build a gate's row opened, for its own page."""
+    row = replace(gate_row(result, opened=True), **_around(result, view, reader))
+    return replace(row, url="")
+
+
+def gate_row(result: GateResult, *, opened: bool = False) -> GateRow:
     """Build one row; a gate that is needed and does not pass opens itself."""
     evidence = result.evidence
     state = said_of(evidence)
-    value, limit = _measured(result, state)
-    opened = result.blocks
+    value, limit = measured_of(result, state)
+    opened = opened or result.blocks
     return GateRow(
         key=result.key,
         name=result.title,
-        detail=_detail(result),
+        detail=detail_of(result),
         value=value,
         limit=limit,
         status=state.status,
@@ -78,7 +106,8 @@ def gate_row(result: GateResult) -> GateRow:
         progress=_progress(evidence) if opened and _grows(result.key, state) else None,
         progress_title=f"{_progress(evidence):.0f}% of the evidence needed",
         progress_text=_needed(evidence),
-        routes=_routes(result) if opened else (),
+        routes=_routes(result) if opened and result.key == "discrepancy" else (),
+        percentiles=percentile_rows(evidence) if opened and result.key == "latency" else (),
     )
 
 
@@ -99,7 +128,7 @@ def plain(key: str, evidence: Evidence) -> str:
 def mini_gate(result: GateResult) -> MiniGate:
     """Build a gate's line in a dialog."""
     state = said_of(result.evidence)
-    value, limit = _measured(result, state)
+    value, limit = measured_of(result, state)
     return MiniGate(
         name=result.title, value=", ".join(filter(None, (value, limit))), status=state.status
     )
@@ -125,14 +154,15 @@ def _needed(evidence: Evidence) -> str:
     return ", ".join(parts)
 
 
-def _detail(result: GateResult) -> str:
+def detail_of(result: GateResult) -> str:
+    """Say what was measured."""
     evidence = result.evidence
     if result.key == "discrepancy" and evidence.n:
         return f"{words.count(evidence.n)} pairs compared, {words.count(evidence.k)} differ"
     return result.measured
 
 
-def _measured(result: GateResult, state: Said) -> tuple[str, str]:
+def measured_of(result: GateResult, state: Said) -> tuple[str, str]:
     """Return value and limit in the gate's own words."""
     read = _READERS.get(result.key)
     if read is None or state.status == "none":
@@ -165,19 +195,58 @@ def _time(evidence: Evidence) -> tuple[str, str]:
     return words.duration(evidence.value), asked
 
 
+def _parts(evidence: Evidence) -> tuple[str, str]:
+    """Count the percentiles, or thresholds, that pass."""
+    asked = [part for part in evidence.parts if part.required]
+    if not asked:
+        return "no data", ""
+    good = sum(1 for part in asked if part.verdict is Verdict.PASS)
+    return f"{good} of {len(asked)} faster", "every change < 0"
+
+
+def _no_worse(evidence: Evidence) -> tuple[str, str]:
+    if not evidence.n or evidence.value is None:
+        return "no data", ""
+    return words.rate(evidence.value), f"of {words.count(evidence.n)} requests"
+
+
+def _slower(evidence: Evidence) -> tuple[str, str]:
+    asked = [part for part in evidence.parts if part.required]
+    if not asked:
+        return "no data", ""
+    good = sum(1 for part in asked if part.verdict is Verdict.PASS)
+    return f"{good} of {len(asked)} held", "slow requests"
+
+
+def _questions(evidence: Evidence) -> tuple[str, str]:
+    if not evidence.n:
+        return "no data", ""
+    return f"{words.count(evidence.n - evidence.k)} of {words.count(evidence.n)}", "all must match"
+
+
 _READERS: Mapping[str, Callable[[Evidence], tuple[str, str]]] = {
     "discrepancy": _rate,
     "split": _share,
     "proxies": _counted,
     "bake": _time,
+    "latency": _parts,
+    "errors": _no_worse,
+    "latency_regression": _slower,
+    "schema": _questions,
+    "error_codes": _questions,
+    "health": _questions,
+    "log_format": _questions,
 }
 
 
 def chart_of(result: GateResult, state: Said) -> Html:
     """Draw the gate's interval against its limit; nothing for counted gates."""
-    if result.key != "discrepancy":
-        return NO_CHART
-    return rate_interval(result.evidence, state)
+    if result.key == "discrepancy":
+        return rate_interval(result.evidence, state)
+    if result.key == "latency" and result.evidence.parts:
+        asked = [p for p in result.evidence.parts if p.required] or list(result.evidence.parts)
+        return change_chart(min(asked, key=lambda p: p.log_e or 0.0))
+    return NO_CHART
 
 
 def rate_interval(evidence: Evidence, state: Said) -> Html:

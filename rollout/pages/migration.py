@@ -62,7 +62,7 @@ def _overview(view: MigrationView, reader: Reader) -> Overview:
     return Overview(
         head=heads.head(view, reader, beside=near, tab="overview"),
         rail=heads.rail(view, beside=near, zone=reader.zone),
-        gates=gate_rows.gates_card(view, reader.zone),
+        gates=gate_rows.gates_card(view, reader),
         tiles=tiles,
         tiles_window=window,
         health=live.health(queries.probes(view.migration), now=view.now),
@@ -98,7 +98,7 @@ def rail(request: HttpRequest, reader: Reader, slug: str) -> HttpResponse:
 @page
 def gates(request: HttpRequest, reader: Reader, slug: str) -> HttpResponse:
     """GET the gates card alone."""
-    built = gate_rows.gates_card(view_of(slug, reader), reader.zone)
+    built = gate_rows.gates_card(view_of(slug, reader), reader)
     return show(request, "fragments/gates.html", {"gates": built, "slug": slug})
 
 
