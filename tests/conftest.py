@@ -3,10 +3,16 @@
 import pytest
 from django.conf import settings
 from django.db import connection
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis
 
 from tests.ledger import ledger_flush, own_anchor
 
 __all__ = ["ledger_flush", "own_anchor"]
+
+# How long an example takes says how busy the machine is, not whether a promise holds.
+hypothesis.register_profile("banyan", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis.load_profile("banyan")
 
 
 @pytest.fixture(scope="session", autouse=True)
