@@ -124,6 +124,8 @@ def subject_of(*, pair: ServicePair, item: str) -> Subject:
         candidate_url=pair.candidate_url,
         legacy_build=pair.legacy_build,
         candidate_build=pair.candidate_build,
+        health_path=pair.health_path,
+        ready_path=pair.ready_path,
         routes=routes_of(pair),
         corpus=tuple(_corpus(pair)),
         settings=pair.checks.get(item, {}),

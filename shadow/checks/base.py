@@ -106,6 +106,8 @@ class Subject:
     candidate_url: str
     legacy_build: str = ""
     candidate_build: str = ""
+    health_path: str = "/healthz"
+    ready_path: str = "/readyz"
     routes: tuple[Route, ...] = ()
     corpus: tuple[CorpusEntry, ...] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
