@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 from asgiref.sync import sync_to_async
-from django.db import connections, transaction
+from django.db import OperationalError, connections, transaction
 
 from tests.rollout.builders import NOW, add_keys, fresh, in_dual_run, make_migration
 from traffic import queries, services
@@ -138,6 +138,16 @@ async def test_a_report_may_not_come_from_another_proxy(edge):
 async def test_a_report_that_is_not_json_is_refused(edge):
     assert (await edge("POST", "report", "{")).status_code == 400
     assert (await edge("POST", "report", "[" * 100_000)).status_code == 400
+
+
+async def test_while_the_database_is_away_a_report_is_to_be_sent_again(edge, monkeypatch):
+    def away(**_):
+        raise OperationalError("the server closed the connection")
+
+    body = await sync_to_async(report)()
+    monkeypatch.setattr(services, "record_report", away)
+    answer = await edge("POST", "report", body)
+    assert (answer.status_code, answer.json()["code"]) == (503, "database_busy")
 
 
 def record(**changes):

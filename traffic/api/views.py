@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 from asgiref.sync import sync_to_async
+from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
@@ -37,14 +38,16 @@ def for_proxy(view: View) -> Callable[[HttpRequest], Coroutine[Any, Any, HttpRes
     async def checked(request: HttpRequest) -> HttpResponse:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         known = None
-        if scheme.lower() == "bearer" and token:
-            known = await sync_to_async(queries.proxy_by_token_hash)(services.hash_token(token))
-        if known is None:
-            return refuse(401, "unauthenticated", "The proxy token is missing or unknown.")
         try:
+            if scheme.lower() == "bearer" and token:
+                known = await sync_to_async(queries.proxy_by_token_hash)(services.hash_token(token))
+            if known is None:
+                return refuse(401, "unauthenticated", "The proxy token is missing or unknown.")
             return await view(request, known)
         except TrafficError as exc:
             return refuse(exc.status, exc.code, str(exc))
+        except OperationalError:
+            return refuse(503, "database_busy", "The database did not answer in time; ask again.")
 
     return checked
 
