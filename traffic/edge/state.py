@@ -77,7 +77,10 @@ class StateStore:
                 return EdgeState.from_dict(value)
             except (AttributeError, KeyError, TypeError, ValueError):
                 self._set_aside(self._state)
-        return self._recovered()
+        recovered = self._recovered()
+        if recovered.position is not None:
+            self.save(recovered)
+        return recovered
 
     def save(self, state: EdgeState) -> None:
         """Make `state` durable."""

@@ -74,6 +74,7 @@ def test_an_unreadable_state_is_set_aside_and_rebuilt(
     (tmp_path / "state.json").write_bytes(content)
     assert store.load() == EdgeState(position_of(document()))
     assert (tmp_path / "state.json.corrupt-1").read_bytes() == content
+    assert EdgeState.from_dict(json.loads((tmp_path / "state.json").read_text())) == store.load()
 
 
 def test_a_hold_is_not_forgotten_with_the_state(store: StateStore, tmp_path: Path) -> None:
