@@ -16,6 +16,7 @@ from types import FrameType
 from typing import Any
 
 from tests.drill.faults import FAULTS
+from tests.drill.planted import overlooked
 from tests.drill.prepare import prepare
 from tests.drill.results import Results
 from tests.drill.server import PostgresDatabase
@@ -47,7 +48,7 @@ def main() -> int:
         say(f"skipped {row}: {why}")
     report = results.document(seconds=time.monotonic() - began)
     options.output.write_text(json.dumps(report, indent=1) + "\n")
-    shown = ("ok", "seed", "seconds", "broken", "roll_back")
+    shown = ("ok", "seed", "seconds", "broken", "overlooked", "roll_back")
     say(json.dumps({name: report[name] for name in shown}))
     return 0 if report["ok"] else 1
 
@@ -132,6 +133,8 @@ def _drill(world: World, rows: list[Row], results: Results, *, database: str) ->
             say(results.trials[-1].line())
             if world.stack.process.poll() is not None:
                 raise DrillError("the stack was stopped from outside")
+        if database == "sqlite":
+            results.overlooked = overlooked(world)
     finally:
         stop: list[Callable[[], None]] = [world.users.pause, world.eye.stop, world.prober.stop]
         for end in [*stop, *world.at_end]:

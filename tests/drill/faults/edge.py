@@ -117,6 +117,7 @@ def corrupt_state(world: World, trial: Trial) -> None:
                 for file in FILES[: 2 if name == "emptied" else 1]:
                     path = world.edge_dir / file
                     path.write_bytes(damage(path.read_bytes()))
+                (world.edge_dir / "edge.ready").unlink(missing_ok=True)
             world.wait("the edge is back", (world.edge_dir / "edge.ready").exists, seconds=40)
             time.sleep(WATCH_SECONDS)
             look = world.eye.look()
