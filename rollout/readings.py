@@ -330,6 +330,32 @@ def verdict_history(
     return list(rows[:limit])
 
 
+def decisions_in_order(migration_id: int) -> list[Decision]:
+    """Return all decisions of a migration, first to last, with their approvals."""
+    rows = Decision.objects.filter(migration_id=migration_id).select_related("approval")
+    return list(rows.order_by("pk"))
+
+
+def approver_of(decision: Decision) -> str:
+    """Return the second person of a decision; empty when it needed none."""
+    approval = getattr(decision, "approval", None)
+    return approval.approver if approval is not None else ""
+
+
+def ledger_head() -> tuple[int, str]:
+    """Return the newest entry's number and hash."""
+    found = LedgerEntry.objects.order_by("-seq").values_list("seq", "hash").first()
+    return found or (0, "")
+
+
+def entry_span(slug: str) -> tuple[int, int]:
+    """Return the first and last number of the entries about a migration."""
+    rows = LedgerEntry.objects.filter(subject=slug)
+    first = rows.order_by("seq").values_list("seq", flat=True).first()
+    last = rows.order_by("-seq").values_list("seq", flat=True).first()
+    return first or 0, last or 0
+
+
 def slugs(limit: int = 100) -> list[str]:
     """Return the names of migrations, for a filter."""
     return list(ServiceMigration.objects.order_by("slug").values_list("slug", flat=True)[:limit])

@@ -279,3 +279,28 @@ def _chart_text(chart: TimeChart) -> str:
             f'text-anchor="{anchor}">{escape(text)}</text>'
         )
     return "".join(parts)
+
+
+def weight_steps(
+    steps: Sequence[tuple[float, float, float]],
+    *,
+    label: str,
+    times: Sequence[tuple[float, str]],
+) -> str:
+    """Draw the candidate's share over time as steps: (from, to, percent), from and to in 0..1."""
+    parts = [
+        f'<svg class="tl wt" width="100%" height="120" role="img" aria-label="{escape(label)}">',
+        '<rect class="f-leg" width="100%" height="90" rx="3"/>',
+    ]
+    parts += [
+        f'<rect class="f-cand" x="{_n(100 * begin)}%" width="{_n(100 * (end - begin))}%" '
+        f'y="{_n(90 - 0.9 * percent)}" height="{_n(0.9 * percent)}"/>'
+        for begin, end, percent in steps
+        if percent
+    ]
+    for at, text in times:
+        anchor = "start" if at < 0.1 else "end" if at > 0.9 else "middle"  # noqa: PLR2004  # inside
+        parts.append(
+            f'<text x="{_n(100 * at)}%" y="110" text-anchor="{anchor}">{escape(text)}</text>'
+        )
+    return "".join(parts) + "</svg>"

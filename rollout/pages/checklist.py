@@ -33,6 +33,7 @@ SEVERITIES = {
     "note": ("none", "Note"),
 }
 FINDINGS_SHOWN = 25
+CONTINUOUS = frozenset({"discrepancy", "latency"})
 LEADS = {
     "discrepancy": "Answers of both sides to the same requests are compared by the rules of their "
     "route. The share that differs must be shown to be below the limit, for long enough.",
@@ -157,7 +158,9 @@ def _row(
     waiver = view.waived.get(key)
     said = OVER if waiver and result.evidence.verdict != "FAIL" else said_of(result.evidence)
     value, limit = _measured(result, state, said)
-    last, last_note, following, next_note = _times(state, view, reader)
+    last, last_note, following, next_note = _times(
+        state, view, reader, continuous=key in CONTINUOUS
+    )
     is_open = key == opened
     running = state.open_run if state else None
     may_run = state is not None and reader.can(Action.RUN_CHECK) and view.place.phase in LIVE
@@ -204,9 +207,11 @@ def _detail(result: GateResult, state: CheckState | None) -> str:
 
 
 def _times(
-    state: CheckState | None, view: MigrationView, reader: Reader
+    state: CheckState | None, view: MigrationView, reader: Reader, *, continuous: bool
 ) -> tuple[str, str, str, str]:
     """Return when it ran last and how long it took, when it runs next and why."""
+    if state is None and not continuous:
+        return "never", "", "by hand", ""
     if state is None:
         at = words.clock(view.now, reader.zone, seconds=True)
         return at, "measured always", "continuous", "the clock runs on"

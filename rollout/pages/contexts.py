@@ -846,3 +846,117 @@ class GatePage:
     older_url: str
     raw: str
     download_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One number of the policy: its path is the field's name."""
+
+    path: str
+    label: str
+    value: str
+    unit: str
+    words: str
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StepSetting:
+    """One rung of the canary."""
+
+    weight: int
+    now: bool
+    bake: Setting
+    requests: Setting
+    percentiles: str
+
+
+@dataclass(frozen=True, slots=True)
+class GateSetting:
+    """Whether a gate is asked for, and from which weight on."""
+
+    key: str
+    name: str
+    required: bool
+    fixed: bool
+    from_weight: str
+    limit: str
+
+
+@dataclass(frozen=True, slots=True)
+class RouteSetting:
+    """How one route is compared."""
+
+    route: str
+    safe: str
+    rule: str
+    ignored: str
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyChange:
+    """What a saved form would change."""
+
+    path: str
+    before: str
+    after: str
+    loosens: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """pages/settings.html."""
+
+    head: Head
+    version: int
+    steps: tuple[StepSetting, ...]
+    gates: tuple[GateSetting, ...]
+    limits: tuple[Setting, ...]
+    routes: tuple[RouteSetting, ...]
+    policy: tuple[Fact, ...]
+    people: tuple[Fact, ...]
+    services: tuple[Fact, ...]
+    changes: tuple[PolicyChange, ...]
+    verdict: str
+    error: str
+    reason: str
+    can_change: bool
+    can_save: bool
+    closed: str
+    abandon_url: str
+    report_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReportRow:
+    """A line of the report's tables."""
+
+    when: str
+    what: str
+    why: str
+    people: str
+    entry: str
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """pages/report.html: one document, also the record of the end."""
+
+    slug: str
+    title: str
+    identity: str
+    written: str
+    entries: str
+    stats: tuple[Fact, ...]
+    timeline: Html
+    decisions: tuple[ReportRow, ...]
+    evidence_title: str
+    evidence: tuple[EntryGate, ...]
+    scorecard: Table | None
+    accepted: tuple[ReportRow, ...]
+    chain: str
+    head: str
+    command: str
+    people: tuple[Fact, ...]
+    json_url: str

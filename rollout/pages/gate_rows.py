@@ -207,7 +207,7 @@ def _parts(evidence: Evidence) -> tuple[str, str]:
 def _no_worse(evidence: Evidence) -> tuple[str, str]:
     if not evidence.n or evidence.value is None:
         return "no data", ""
-    return words.rate(evidence.value), f"of {words.count(evidence.n)} requests"
+    return words.times(evidence.value), f"legacy’s rate, {words.count(evidence.n)} requests"
 
 
 def _slower(evidence: Evidence) -> tuple[str, str]:

@@ -23,6 +23,17 @@ from rollout.pages.states import (
 from rollout.policy import DEMO, Policy
 from rollout.queries import MigrationView
 
+SAID = {
+    "reset": "Judged a gate anew",
+    "change_policy": "Changed the policy",
+    "waive": "Waived an item",
+    "end_waiver": "Ended a waiver",
+    "request_approval": "Asked for approval",
+    "grant_approval": "Approved",
+    "decline_approval": "Declined",
+    "withdraw_approval": "Withdrew a request",
+    "close_review": "Closed a review",
+}
 READY = "Every gate passes now. You confirm with a reason."
 RANK = {Phase.DRAFT: 0, Phase.DUAL_RUN: 1, Phase.CANARY: 2, Phase.FULL: 3, Phase.DECOMMISSIONED: 4}
 
@@ -288,7 +299,10 @@ def action_words(action: str, before: object, after: object) -> str:
         Action.HOLD: f"Held at {to}",
         Action.RESUME: f"Resumed at {to}",
         Action.ROLL_BACK: f"Rolled back {from_} → {to}",
-    }.get(Action(action), action)
+        Action.OVERRIDE: f"Overrode {from_} → {to}",
+        Action.DECOMMISSION: "Decommissioned legacy",
+        Action.ABANDON: "Gave the candidate up",
+    }.get(Action(action), SAID.get(action, action.replace("_", " ").capitalize()))
 
 
 def _weight(place: object) -> str:

@@ -31,8 +31,17 @@ ACTIONS = {
     "migration:hold": "Held",
     "migration:resume": "Resumed",
     "migration:roll_back": "Rolled back",
+    "migration:override": "Overridden",
     "migration:start": "Started",
     "migration:create": "Created",
+    "migration:decommission": "Decommissioned",
+    "migration:abandon": "Given up",
+    "migration:change_policy": "Policy changed",
+    "migration:waive": "Waived",
+    "migration:reset": "Verdict reset",
+    "migration:request_approval": "Approval asked",
+    "migration:grant_approval": "Approved",
+    "migration:decline_approval": "Declined",
     "migration:in_effect": "In effect",
     "migration:denied": "Refused",
 }
@@ -120,7 +129,7 @@ def opened(
         open=True,
         toggle_url=f"?{urlencode(closed)}" if closed else "?",
         facts=_facts(entry, data, reader),
-        gates=tuple(_gate(e) for e in evaluations),
+        gates=tuple(gate_row(e) for e in evaluations),
         gates_at=f"Gate at {words.clock(entry.at, reader.zone, seconds=True)}",
         snapshot=_builds(data),
         sha256=words.short_hash(entry.hash),
@@ -169,7 +178,8 @@ def _builds(data: Mapping[str, Any]) -> str:
     return f"Builds: legacy {builds.get('legacy')}, candidate {builds.get('candidate')}"
 
 
-def _gate(evaluation: GateEvaluation) -> EntryGate:
+def gate_row(evaluation: GateEvaluation) -> EntryGate:
+    """Build a gate as it was when it was judged."""
     evidence = Evidence.from_dict(evaluation.evidence)
     state = said_of(evidence)
     measured, limit = "", ""

@@ -15,7 +15,9 @@ from rollout.pages import (
     migration,
     new,
     performance,
+    report,
     session,
+    settings,
 )
 
 app_name = "pages"
@@ -62,6 +64,8 @@ urlpatterns = [
     path("m/<slug:slug>/checklist/<slug:item>/stop/", checklist.stop, name="check_stop"),
     path("m/<slug:slug>/checklist/<slug:item>/evidence.json", checklist.evidence, name="evidence"),
     path("m/<slug:slug>/gates/<slug:gate>/", gate_page.gate, name="gate"),
+    path("m/<slug:slug>/settings/", settings.settings, name="settings"),
+    path("m/<slug:slug>/report/", report.report, name="report"),
     path("m/<slug:slug>/audit/", ledger.migration_audit, name="migration_audit"),
     path("m/<slug:slug>/start/", actions.start, name="start"),
     path("m/<slug:slug>/promote/", actions.promote, name="promote"),

@@ -48,6 +48,7 @@
     if (closing?.closest('dialog')) { e.preventDefault(); closing.closest('dialog').close(); }
     const theme = e.target.closest('[data-theme-set]');
     if (theme) { e.preventDefault(); setTheme(theme.value); }
+    if (e.target.closest('[data-print]')) print();
   });
   // Captured, so that a closed action never reaches htmx.
   document.addEventListener('click', (e) => {
