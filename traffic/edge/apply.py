@@ -47,7 +47,7 @@ class Status:
 class Applier:
     """Owns where this proxy stands. `on_accepted` gets each document that Envoy accepted."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # the parts it works with, all by keyword
         self,
         *,
         store: StateStore,
