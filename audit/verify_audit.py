@@ -1066,15 +1066,24 @@ def _roll_back(step: Step) -> None:
 
 
 def _late_entry(step: Step) -> None:
-    """A roll back that the edge made on its own, imported afterwards."""
-    entry, record = step.entry, step.entry.body.get("record_sha256")
-    _require(_is_digest(record), "a late entry without the hash of its record")
-    _require(record not in step.life.imported, "the same record was imported twice")
+    """A roll back that a proxy's host made on its own, imported afterwards.
+
+    Where nothing was left to move, it is entered all the same, and changes nothing.
+    """
+    entry, digest = step.entry, step.entry.body.get("record_sha256")
+    _require(entry.who.kind in UNATTENDED, "a late entry by a person")
+    _require(step.now.weight <= step.was.weight, "a late entry never raises the weight")
+    _require(_is_digest(digest), "a late entry without the hash of its record")
+    record = hashlib.sha256(entry.text("record").encode("utf-8", "surrogatepass")).hexdigest()
+    _require(digest == record, "a late entry whose record has another hash")
+    _require(digest not in step.life.imported, "the same record was imported twice")
     happened = entry.text("happened_at")
     _require(bool(_MOMENT.fullmatch(happened)), "a late entry without a moment in UTC")
     _require(happened <= entry.at, "a late entry of something that had not happened yet")
-    _roll_back(step)
-    step.life.imported.add(str(record))
+    entry.text("proxy")
+    if step.was != step.now:
+        _roll_back(step)
+    step.life.imported.add(str(digest))
     step.life.reviews[entry.seq] = entry.who.name
 
 
@@ -1287,7 +1296,8 @@ class Replay:
     2. Each move starts from where the one before it ended, and its places are legal ones.
     3. A move raises the version by one, so there is one decision for each version.
     4. The weight moves by promote, override, roll back and late entry only; every verb has its
-       direction, promote leads exactly one place on, and Banyan itself never promotes.
+       direction, promote leads exactly one place on, Banyan itself never promotes, and a late entry
+       never raises the weight.
     5. A promotion toward the candidate names the verdicts it rested on, all PASS or waived; an
        override names the gates that it goes past, its incident and expiry, and a second person.
     6. An approval has another requester than approver; it fits plan, builds, place and version, is

@@ -31,6 +31,7 @@ class Action(StrEnum):
     HOLD = "hold"
     RESUME = "resume"
     ROLL_BACK = "roll_back"
+    LATE_ENTRY = "late_entry"  # a proxy's host rolled back on its own; imported afterwards
     OVERRIDE = "override"  # promote past gates that were named, for a while
     DECOMMISSION = "decommission"
     ABANDON = "abandon"
@@ -65,6 +66,7 @@ ALLOWED_FROM: dict[Action, frozenset[Phase]] = {
     Action.HOLD: LIVE,
     Action.RESUME: LIVE,
     Action.ROLL_BACK: LIVE,
+    Action.LATE_ENTRY: LIVE,
     Action.OVERRIDE: LIVE - {Phase.FULL},
     Action.DECOMMISSION: frozenset({Phase.FULL}),
     Action.ABANDON: frozenset({Phase.DUAL_RUN}),
@@ -180,6 +182,8 @@ def move(
         raise NotAllowedError("held", "The migration is held. Resume it first.")
     if action is Action.RESUME and not held:
         raise NotAllowedError("not_held", "The migration is not held, nothing to resume.")
+    if action is Action.LATE_ENTRY:
+        return Move(Place(Phase.DUAL_RUN), held=True)
     if action is Action.ROLL_BACK:
         return Move(_target(place, weights, to_weight), held=True)
     # Abandoned and started migrations are not held; what stays where it is keeps its hold.

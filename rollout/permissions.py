@@ -26,8 +26,8 @@ class Role(StrEnum):
 
 RANK = {role: rank for rank, role in enumerate(Role)}
 
-# The least role for each verb. A stricter policy is anybody's who operates; a looser one is a
-# lead's, which `change_policy` asks for itself.
+# The least role for each verb; what is not here is for no person. A stricter policy is anybody's
+# who operates; a looser one is a lead's, which `change_policy` asks for itself.
 NEEDS: Mapping[Action, Role] = {
     Action.CREATE: Role.OPERATOR,
     Action.START: Role.OPERATOR,
@@ -52,10 +52,11 @@ NEEDS: Mapping[Action, Role] = {
 }
 LOOSENING_NEEDS = Role.LEAD
 
-# Banyan itself stops and goes back; a command on a proxy host goes back. Neither goes forward.
+# Banyan itself stops and goes back; a command on a proxy host goes back, and what it did there with
+# the database dead is entered late. None of them goes forward.
 UNATTENDED: Mapping[str, frozenset[Action]] = {
     "automation": frozenset({Action.HOLD, Action.ROLL_BACK}),
-    "host": frozenset({Action.ROLL_BACK}),
+    "host": frozenset({Action.ROLL_BACK, Action.LATE_ENTRY}),
 }
 AUTOMATION = Actor(kind="automation", name="banyan", role="automation")
 
@@ -77,7 +78,8 @@ def role_of(user: AbstractUser | AnonymousUser, *, token_role: str = "") -> Role
 
 def can(role: Role | None, action: Action, migration: "ServiceMigration | None" = None) -> bool:  # noqa: ARG001  # teams come with object permissions
     """Return whether the role allows the action on the migration."""
-    return role is not None and RANK[role] >= RANK[NEEDS[action]]
+    least = NEEDS.get(action)
+    return role is not None and least is not None and RANK[role] >= RANK[least]
 
 
 def may(actor: Actor, action: Action) -> bool:
@@ -98,6 +100,8 @@ def check(actor: Actor, action: Action) -> None:
         return
     if actor.kind in UNATTENDED:
         raise ForbiddenError(f"{action.words} is for people, not for {actor.kind}.", rule="people")
+    if action not in NEEDS:
+        raise ForbiddenError(f"{action.words} is for nobody's hand.", rule="people")
     raise ForbiddenError(
         f"{action.words} needs the role {NEEDS[action].value} or higher; "
         f"you are {actor.role or 'nobody'}.",

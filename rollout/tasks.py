@@ -15,6 +15,12 @@ ACTING = frozenset({"discrepancy", "errors", "latency_regression"})
 LIVE = frozenset({"errors", "latency_regression", "split"})
 
 
+@shared_task(name="rollout.tasks.follow_holds")
+def follow_holds() -> int:
+    """Enter what proxies did on their own, and follow those that hold."""
+    return services.follow_holds(now=timezone.now())
+
+
 @shared_task(name="rollout.tasks.evaluate_gates")
 def evaluate_gates() -> int:
     """Watch every live migration; idempotent, so a second worker does no harm."""

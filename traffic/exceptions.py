@@ -26,3 +26,10 @@ class ForeignProxyError(TrafficError):
 
     status = 403
     code = "foreign_proxy"
+
+
+class LegacyGoneError(TrafficError):
+    """Something asks a decommissioned split to change: nothing leads back to its legacy."""
+
+    status = 409
+    code = "legacy_gone"

@@ -9,10 +9,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from traffic.exceptions import ReportError
+from traffic.glass import HOLD_ID, MAX_TEXT, Sealed
 
 STATES = frozenset({"accepted", "rejected", "held", "silent", "stale"})
 MAX_COUNT = 2**53
 MAX_REASON = 2000
+MAX_RECORDS = 20
+MAX_HEX = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,9 @@ class Report:
     traffic: tuple[dict[str, Any], ...]
     routing: tuple[dict[str, Any], ...]
     taps: tuple[dict[str, Any], ...]
+    # The key of this host's records, and those of broken glass that we are not known to have.
+    glass_key: str = ""
+    glass: tuple[Sealed, ...] = ()
 
 
 def parse_report(doc: Any) -> Report:
@@ -41,7 +47,6 @@ def parse_report(doc: Any) -> Report:
     state = _text(doc, "state")
     if state not in STATES:
         raise ReportError(f"state: unknown value {state!r}")
-    hold = doc.get("hold")
     envoy = doc.get("envoy") or {}
     return Report(
         proxy=_text(doc, "proxy"),
@@ -51,13 +56,47 @@ def parse_report(doc: Any) -> Report:
         generation=_count(doc, "generation"),
         state=state,
         reason=str(doc.get("reason") or "")[:MAX_REASON],
-        hold=dict(hold) if isinstance(hold, Mapping) else None,
+        hold=_hold(doc.get("hold")),
         envoy_version=str(envoy.get("version") or "")[:32],
         capabilities=tuple(str(c)[:40] for c in doc.get("capabilities") or ())[:20],
         traffic=tuple(_traffic(b) for b in _list(doc, "blocks")),
         routing=tuple(_routing(b) for b in _list(doc, "routing")),
         taps=tuple(_taps(b) for b in _list(doc, "taps")),
+        glass_key=_hex(doc.get("glass_key"), "glass_key"),
+        glass=_records(doc),
     )
+
+
+def _hold(hold: Any) -> dict[str, Any] | None:
+    if not isinstance(hold, Mapping):
+        return None
+    if not HOLD_ID.fullmatch(str(hold.get("id"))):
+        raise ReportError("hold: its id is none")
+    reason = str(hold.get("reason") or "").replace("\x00", " ")
+    return {**hold, "id": str(hold["id"]), "reason": reason[:MAX_REASON]}
+
+
+def _records(doc: Mapping[str, Any]) -> tuple[Sealed, ...]:
+    found = _list(doc, "glass")
+    if len(found) > MAX_RECORDS:
+        raise ReportError(f"glass: at most {MAX_RECORDS} records")
+    return tuple(_record(value) for value in found)
+
+
+def _record(value: Mapping[str, Any]) -> Sealed:
+    text = value.get("record")
+    if not isinstance(text, str) or not text.isascii() or not text.isprintable():
+        raise ReportError("glass: a record is printable ASCII")
+    if len(text) > MAX_TEXT:
+        raise ReportError(f"glass: a record has at most {MAX_TEXT} characters")
+    return Sealed(text, _hex(value.get("signature"), "glass"), _hex(value.get("key"), "glass"))
+
+
+def _hex(value: Any, field: str) -> str:
+    text = str(value or "")
+    if len(text) > MAX_HEX or not all(digit in "0123456789abcdef" for digit in text):
+        raise ReportError(f"{field}: expected lower-case hex digits")
+    return text
 
 
 def _traffic(block: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,9 +12,11 @@ from traffic.blocks import slow_thresholds
 from traffic.envoy.plan import MirrorRule, SplitPlan, Upstream
 from traffic.envoy.rules import RouteRuleDoc
 from traffic.envoy.snapshot import build_document
-from traffic.exceptions import ForeignProxyError
+from traffic.exceptions import ForeignProxyError, LegacyGoneError
+from traffic.holds import held, released_ids
 from traffic.models import (
     Acknowledgement,
+    GlassRecord,
     Proxy,
     ProxyGroup,
     RoutingBlock,
@@ -45,11 +47,14 @@ def create_group(*, name: str, now: datetime) -> ProxyGroup:
 
 
 def register_proxy(*, group: ProxyGroup, name: str, token: str, now: datetime) -> Proxy:
-    """Add a proxy to the fleet; a known name gets the new token."""
+    """Add a proxy to the fleet; a known name gets the new token.
+
+    With another token the key of its break-glass records is forgotten: the next one is believed.
+    """
+    given = {"token_hash": hash_token(token), "group": group}
+    Proxy.objects.filter(name=name).exclude(token_hash=given["token_hash"]).update(glass_key="")
     proxy, _ = Proxy.objects.update_or_create(
-        name=name,
-        defaults={"token_hash": hash_token(token), "group": group},
-        create_defaults={"token_hash": hash_token(token), "group": group, "registered_at": now},
+        name=name, defaults=given, create_defaults={**given, "registered_at": now}
     )
     return proxy
 
@@ -68,6 +73,8 @@ def ask_for_split(  # the desired state is these values, all by keyword
     Called inside the deciding transaction, after the migration's row was locked.
     """
     lock_group(split.group_id)
+    if split.mode == Split.Mode.DECOMMISSIONED:
+        raise LegacyGoneError(f"The legacy of {split.name} is gone; nothing leads back to it.")
     rises = weight_tth > split.weight_tth
     warm_until = now + timedelta(seconds=split.warmup_s + REACH_SECONDS)
     Split.objects.filter(pk=split.pk).update(
@@ -102,6 +109,20 @@ def amplify(
     return publish(group_id=split.group_id, now=now)
 
 
+def release_holds(*, group_id: int, now: datetime) -> tuple[list[str], int]:
+    """Tell the group's proxies to end the holds that they have reported, and no other.
+
+    Returns their ids and the generation that says so; no ids and 0 when nobody holds. Called inside
+    the deciding transaction, after the migration's row was locked.
+    """
+    lock_group(group_id)
+    ids = sorted({each.id for each in held(group_id=group_id)})
+    if not ids:
+        return [], 0
+    ProxyGroup.objects.filter(pk=group_id).update(release_hold=" ".join(ids))
+    return ids, publish(group_id=group_id, now=now).generation
+
+
 def lock_group(group_id: int) -> ProxyGroup:
     """Lock the group's row: the second lock of a decision, after the migration's."""
     return ProxyGroup.objects.select_for_update().get(pk=group_id)
@@ -122,7 +143,7 @@ def publish(*, group_id: int, now: datetime) -> Snapshot:
         block_seconds=min((split.block_seconds for split in splits), default=10),
         cap_bytes=CAPTURE_CAP_BYTES,
         redact_headers=(*REDACTED_HEADERS, group.user_key_header),
-        release_hold=group.release_hold or None,
+        release_hold=_release(released_ids(group)),
         prevalidate=_likely_plans(splits),
         warmup_us_until=max((split.warm_until_us for split in splits), default=0) or None,
         safe_generation=generation,
@@ -149,6 +170,11 @@ def _amplified_until(splits: Sequence[Split], now: datetime) -> int | None:
     """Return when the first load test of the group ends, in unix seconds; None without one."""
     ends = [s.amplify_until for s in splits if _amplified(s, now) and s.amplify_until is not None]
     return int(min(ends).timestamp()) if ends else None
+
+
+def _release(ids: Sequence[str]) -> str | Sequence[str] | None:
+    """Return one id as it is, as every edge reads it; several as a list."""
+    return ids if len(ids) > 1 else next(iter(ids), None)
 
 
 def plan_of(
@@ -228,7 +254,21 @@ def record_report(*, proxy: Proxy, report: Report, now: datetime) -> int:
             envoy_version=report.envoy_version,
             capabilities=list(report.capabilities),
         )
+        _take_in_glass(proxy, report, now)
     return report.seq
+
+
+def _take_in_glass(proxy: Proxy, report: Report, now: datetime) -> None:
+    """Keep each record once; whether it is to be believed is for whoever imports it."""
+    if report.glass_key:
+        Proxy.objects.filter(pk=proxy.pk, glass_key="").update(glass_key=report.glass_key[:64])
+    for sealed in report.glass:
+        GlassRecord.objects.get_or_create(
+            proxy=proxy,
+            sha256=sealed.sha256,
+            signature=sealed.signature,
+            defaults={"text": sealed.text, "key": sealed.key[:64], "received_at": now},
+        )
 
 
 def _acknowledge(proxy: Proxy, report: Report, now: datetime) -> None:

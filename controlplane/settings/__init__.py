@@ -249,6 +249,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 2.0,
         "options": {"expires": 4},
     },
+    "follow-holds": {
+        "task": "rollout.tasks.follow_holds",
+        "schedule": 2.0,
+        "options": {"expires": 4},
+    },
     "probe-health": {
         "task": "shadow.tasks.probe_health",
         "schedule": 5.0,

@@ -17,6 +17,7 @@ from rollout.services.create import (
 )
 from rollout.services.decide import MAX_REASON
 from rollout.services.endings import abandon, decommission
+from rollout.services.late import follow_holds, import_records
 from rollout.services.policies import change_policy
 from rollout.services.promote import override, promote
 from rollout.services.record import (
@@ -53,8 +54,10 @@ __all__ = [
     "decline_approval",
     "decommission",
     "end_waiver",
+    "follow_holds",
     "grant_approval",
     "hold",
+    "import_records",
     "keep_evaluations",
     "latch_fail",
     "mark_accepted",

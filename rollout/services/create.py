@@ -13,6 +13,7 @@ from rollout.exceptions import ConflictError, InvalidError
 from rollout.lifecycle import Phase, Place
 from rollout.models import CanaryStep, ChecklistItem, ServiceMigration
 from rollout.policy import CHECKLIST, PRESETS, Policy
+from rollout.services.decide import ENDED_PHASES
 from rollout.services.states import whole_policy_body
 from shadow import services as shadow
 from shadow.addresses import Address, AddressError, parse_address
@@ -56,6 +57,7 @@ def create_migration(
         raise InvalidError("A migration needs at least one route.", field="routes")
     with transaction.atomic():
         group = _group(given.group)
+        traffic.lock_group(group.pk)
         if ServiceMigration.objects.filter(slug=given.slug).exists():
             raise ConflictError(
                 f"A migration named {given.slug} exists.", code="exists", field="slug"
@@ -195,15 +197,41 @@ def _create_pair(
     )
 
 
-def _create_split(
-    given: NewMigration, legacy: Address, candidate: Address, policy: Policy, group: ProxyGroup
-) -> Split:
-    if Split.objects.filter(group=group, path_prefix="/").exists():
+def _make_room(group: ProxyGroup, legacy: Address) -> None:
+    """Let the group's ended migration give way; its users go on to where they are served now.
+
+    The new migration's legacy must be that service: describing a draft moves nobody.
+    """
+    before = (
+        ServiceMigration.objects.select_related("split")
+        .filter(split__group=group, split__path_prefix="/", split__retired=False)
+        .first()
+    )
+    if before is None:
+        return
+    if before.phase not in ENDED_PHASES:
         raise ConflictError(
-            f"Proxy group {group.name} already carries a migration. Use another group.",
+            f"Proxy group {group.name} carries {before.slug}, which is not over. "
+            "Use another group.",
             code="group_taken",
             field="group",
         )
+    gone = before.phase == Phase.DECOMMISSIONED
+    serves = before.pair.candidate_url if gone else before.pair.legacy_url
+    if parse_address(serves) != legacy:
+        raise ConflictError(
+            f"After {before.slug} the proxies of {group.name} send everybody to {serves}. "
+            "That is the legacy that a new migration of this group begins with.",
+            code="another_service",
+            field="legacy_url",
+        )
+    Split.objects.filter(pk=before.split_id).update(retired=True)
+
+
+def _create_split(
+    given: NewMigration, legacy: Address, candidate: Address, policy: Policy, group: ProxyGroup
+) -> Split:
+    _make_room(group, legacy)
     try:
         return Split.objects.create(
             group=group,

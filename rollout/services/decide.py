@@ -211,6 +211,8 @@ def _desired(place: Place) -> tuple[str, int]:
         return "safe", 0
     if place.phase is Phase.DUAL_RUN:
         return "dual_run", 0
+    if place.phase is Phase.DECOMMISSIONED:
+        return "decommissioned", 10_000
     if place.weight == 100:  # noqa: PLR2004  # percent: a route without a matcher, see DATAPLANE
         return "full", 10_000
     return "canary", place.weight * 100

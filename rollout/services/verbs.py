@@ -17,12 +17,13 @@ from rollout.services.decide import (
     legal_move,
     settle,
 )
+from rollout.services.late import NOT_GIVEN, import_records
 from rollout.services.promote import promotion
 from shadow import services as shadow
+from traffic import services as traffic
 
 # What needs no more than its place in the table, and promote with its gates.
-PLAIN = frozenset({Action.START, Action.HOLD, Action.RESUME, Action.ROLL_BACK, Action.PROMOTE})
-NOT_GIVEN = "not given"
+PLAIN = frozenset({Action.START, Action.HOLD, Action.ROLL_BACK, Action.PROMOTE})
 
 
 def decide(  # noqa: PLR0913  # one decision is these facts, all by keyword
@@ -108,11 +109,20 @@ def resume(
     version: int | None = None,
     request_id: str = "",
 ) -> Decision:
-    """Allow advancing again; never promotes by itself."""
+    """Allow advancing again; never promotes by itself.
+
+    Proxies whose glass was broken are told to end exactly the holds that they reported, and follow
+    the snapshot from then on; a hold that is taken meanwhile stays. What they did on their own is
+    in the ledger first.
+    """
     check_text(reason, "reason", needed="Say why you resume.")
+    import_records(now=now, group_id=get(slug).split.group_id)
     ask = Ask(slug, Action.RESUME, actor, now, version, reason, request_id)
     with deciding(ask) as migration:
-        return settle(migration, ask, legal_move(migration, ask))
+        made = legal_move(migration, ask)
+        ids, generation = traffic.release_holds(group_id=migration.split.group_id, now=now)
+        said = {"released": ids, "generation": generation} if ids else {}
+        return settle(migration, ask, made, Grounds(body=said))
 
 
 def roll_back(

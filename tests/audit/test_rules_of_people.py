@@ -1,5 +1,6 @@
 """What takes a second person, a reason or an expiry, read back from the entries a year later."""
 
+import hashlib
 from datetime import timedelta
 
 import pytest
@@ -131,10 +132,24 @@ def latch(place=DUAL_RUN, attempt=1, **more):
     return note("latch", place=place, attempt=attempt, **body)
 
 
+RECORD = {
+    "record": '{"hold":"h1"}',
+    "record_sha256": hashlib.sha256(b'{"hold":"h1"}').hexdigest(),
+    "happened_at": NOW,
+    "proxy": "edge-1",
+    "by": Actor("host", "root@edge-1", "host"),
+}
+AGAIN = {"record": "2", "record_sha256": hashlib.sha256(b"2").hexdigest()}
+
+
 def late(was=AT_5, **more):
-    body = {"record_sha256": "aa" * 32, "happened_at": NOW, "by": Actor("host", "edge-1", "host")}
     now = place("dual_run", held=True, version=was["version"] + 1)
-    return move("late_entry", was, now, **{**body, **more})
+    return move("late_entry", was, now, **{**RECORD, **more})
+
+
+def unmoved_late(where=None, **more):
+    stands = where or place("dual_run", held=True, version=3)
+    return move("late_entry", stands, stands, **{**RECORD, **more})
 
 
 def new_policy(was=DUAL_RUN, **more):
@@ -165,6 +180,10 @@ def new_policy(was=DUAL_RUN, **more):
         pytest.param([STRICT[0] | {"policy": {**POLICY, "approval_from": 25}}, LIFE[1],
                       promote(approval=None)], id="approval from 25 %"),
         pytest.param([*BEGUN, promote(), late()], id="late entry"),
+        pytest.param(
+            [*BEGUN, promote(), late(), unmoved_late(**AGAIN)], id="late entry of a second proxy"
+        ),
+        pytest.param([LIFE[0], unmoved_late(DRAFT)], id="late entry with nothing left to move"),
         pytest.param([*BEGUN, new_policy()], id="policy"),
         pytest.param([*BEGUN, note("new_build", builds=BUILDS, by=ROBOT)], id="new build"),
         pytest.param([*BEGUN, note("addresses", by=ROBOT)], id="addresses"),
@@ -267,13 +286,19 @@ TWO = [*STRICT, *approved()]
         ("did not stand", [*BEGUN, latch(AT_5)]),
         ("latch by host", [*BEGUN, latch(by=Actor("host", "root", "host"))]),
         # late entries
-        ("imported twice", [*BEGUN, promote(), late(), move("late_entry", b := place(
-            "dual_run", held=True, version=3), b, record_sha256="aa" * 32, happened_at=NOW)]),
+        ("imported twice", [*BEGUN, promote(), late(), unmoved_late()]),
+        ("without `record`", [*BEGUN, promote(), late(record=None)]),
+        ("another hash", [*BEGUN, promote(), late(record="other")]),
+        ("without `proxy`", [*BEGUN, promote(), late(proxy="")]),
+        ("by a person", [*BEGUN, promote(), late(by=ADA)]),
+        ("never raises", [*BEGUN, move("late_entry", DUAL_RUN, AT_5, **RECORD)]),
+        ("cannot leave draft", [LIFE[0], move("late_entry", DRAFT, {**DUAL_RUN, "held": True},
+          **RECORD)]),
         ("hash of its record", [*BEGUN, promote(), late(record_sha256="x")]),
         ("had not happened", [*BEGUN, promote(), late(happened_at=LATER)]),
         ("without a moment", [*BEGUN, promote(), late(happened_at="noon")]),
         ("is held", [*BEGUN, promote(), move("late_entry", AT_5, {**DUAL_RUN, "version": 3},
-          record_sha256="aa" * 32, happened_at=NOW)]),
+          **RECORD)]),
         # policies
         ("same name and version", [STRICT[0], LIFE[1], new_policy(version=1)]),
         ("don't rise", [*BEGUN, new_policy(steps=[50, 25, 100])]),

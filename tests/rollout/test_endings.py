@@ -1,5 +1,6 @@
 """The two ends: legacy is declared gone only when everything says so; a candidate is given up."""
 
+import json
 from datetime import timedelta
 
 import pytest
@@ -22,7 +23,7 @@ from tests.rollout.life import (
     started,
     traffic_of,
 )
-from traffic.models import Proxy, TrafficBlock
+from traffic.models import Proxy, Snapshot, TrafficBlock
 
 __all__ = ["open_gates"]
 pytestmark = pytest.mark.django_db
@@ -59,12 +60,12 @@ def test_legacy_is_declared_gone_and_nothing_is_copied_to_it_any_more(full):
     assert body["drain"] == {"window_s": 30, "legacy_requests": 0, "candidate_requests": 500}
     assert (body["confirmed"], body["in_effect_s"]) == (full.slug, 60)
     split = split_of(full)
-    assert (split.mode, split.canary_shadow_tth, split.noise_tth, split.likely) == (
-        "full",
-        0,
-        0,
-        [],
-    )
+    assert (split.mode, split.weight_tth, split.likely) == ("decommissioned", 10_000, [])
+    assert (split.shadow_tth, split.canary_shadow_tth, split.noise_tth) == (0, 0, 0)
+    document = Snapshot.objects.order_by("-generation")[0].document
+    assert document["exposure"] == {full.slug: 10_000}
+    assert [cluster["name"] for cluster in document["clusters"]] == [f"{full.slug}/candidate"]
+    assert f":{split.legacy_port}" not in json.dumps(document)
     assert not ServicePair.objects.get().probing
     assert_ledger_holds()
 

@@ -55,6 +55,7 @@ def expected(action: Action, place: Place, held: bool):  # noqa: C901, PLR0911  
     return {
         Action.HOLD: (place, True),
         Action.ROLL_BACK: (DUAL_RUN, True),
+        Action.LATE_ENTRY: (DUAL_RUN, True),
         Action.RESET: (place, held),
     }[action]
 
