@@ -17,6 +17,8 @@ from rollout.exceptions import RefusalError
 
 log = structlog.get_logger(__name__)
 CONTENT_TYPE = "application/problem+json"
+# The framework's words for a number outside its bounds, and ours, which the parser uses as well.
+CODES = {"min_value": "range", "max_value": "range", "max_string_length": "range"}
 
 
 def problem(
@@ -97,7 +99,8 @@ def first_error(details: Any, path: str = "") -> tuple[str | None, str, str]:
     if isinstance(details, list):
         return first_error(details[0], path) if details else (path or None, "Invalid.", "invalid")
     if isinstance(details, dict) and {"message", "code"} <= details.keys():
-        return path or None, str(details["message"]), str(details["code"])
+        code = str(details["code"])
+        return path or None, str(details["message"]), CODES.get(code, code)
     if isinstance(details, dict) and details:
         key, inner = next(iter(details.items()))
         name = "" if key == "non_field_errors" else str(key)

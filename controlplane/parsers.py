@@ -3,10 +3,12 @@
 import json
 import math
 from collections.abc import Mapping
+from email.message import Message
 from typing import IO, Any
 
-from rest_framework.exceptions import APIException, ParseError
+from rest_framework.exceptions import APIException, ParseError, UnsupportedMediaType
 from rest_framework.parsers import BaseParser
+from rest_framework.request import Request
 
 MAX_BYTES = 1_048_576
 MAX_DEPTH = 40
@@ -95,6 +97,17 @@ def _bounded(text: str) -> int:
     return int(text)
 
 
+def _check_coding(media_type: str, request: Request | None) -> None:
+    """Refuse a packed body, and any charset but JSON's own."""
+    packed = request.headers.get("Content-Encoding", "") if request else ""
+    if packed.lower() not in ("", "identity"):
+        raise UnsupportedMediaType(media_type, f"A body packed by {packed[:20]!r} is not read.")
+    charset = Message()
+    charset["Content-Type"] = media_type
+    if str(charset.get_param("charset", "utf-8")).lower() not in ("utf-8", "utf8", "us-ascii"):
+        raise UnsupportedMediaType(media_type, "JSON is UTF-8; send no other charset.")
+
+
 class StrictJSONParser(BaseParser):
     """Parses `application/json` request bodies by `strict_loads`; the body must be an object."""
 
@@ -107,6 +120,7 @@ class StrictJSONParser(BaseParser):
         parser_context: Mapping[str, Any] | None = None,
     ) -> Any:
         """Read at most MAX_BYTES and return the object."""
+        _check_coding(media_type or "", (parser_context or {}).get("request"))
         raw = stream.read(MAX_BYTES + 1)
         if len(raw) > MAX_BYTES:
             raise TooLargeError

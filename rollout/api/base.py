@@ -1,5 +1,6 @@
 """What every REST view shares: who acts, what was sent, and one record of each refusal."""
 
+import re
 from collections.abc import Callable, Collection
 from typing import Any, TypeVar
 
@@ -18,6 +19,9 @@ from rollout.models import Decision
 from rollout.permissions import Role, check, role_of
 
 DOCUMENT = OpenApiTypes.OBJECT
+ETAG = re.compile(r'"?(?P<version>[0-9]{1,10})"?')
+# Fits a 64-bit column.
+DIGITS = re.compile("[0-9]{1,18}")
 T = TypeVar("T")
 
 
@@ -81,15 +85,18 @@ class VerbView(BanyanView):
 
 
 def version_of(request: Request, sent: dict[str, Any]) -> int | None:
-    """Return the version that the caller read: the body's, else If-Match's."""
-    header = request.headers.get("If-Match", "").strip().strip('"')
-    if "version" in sent:
-        return int(sent["version"])
+    """Return the version that the caller read, from the body or from If-Match."""
+    given: int | None = sent.get("version")
+    header = request.headers.get("If-Match", "").strip()
     if not header:
-        return None
-    if not header.isascii() or not header.isdigit() or len(header) > 10:  # noqa: PLR2004  # 2^31
+        return given
+    found = ETAG.fullmatch(header)
+    if found is None:
         raise InvalidError('If-Match holds the migration\'s version, like "3".', field="If-Match")
-    return int(header)
+    version = int(found["version"])
+    if given not in (None, version):
+        raise InvalidError("`version` and If-Match name different versions.", field="version")
+    return version
 
 
 def needed_version(request: Request, sent: dict[str, Any]) -> int:
@@ -108,7 +115,7 @@ def page_size(text: str | None, *, default: int = 50, high: int = 200) -> int:
     """Return a page size within bounds or refuse."""
     if text is None:
         return default
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:9]) <= high:
+    if not DIGITS.fullmatch(text) or not 1 <= int(text) <= high:
         raise InvalidError(f"limit is a whole number from 1 to {high}.", field="limit")
     return int(text)
 
@@ -117,7 +124,7 @@ def keyset(text: str | None) -> int | None:
     """Return the number to continue below, or refuse."""
     if text is None:
         return None
-    if not text.isascii() or not text.isdigit() or len(text) > 18:  # noqa: PLR2004  # below 2^63
+    if not DIGITS.fullmatch(text):
         raise InvalidError("before is the number of an entry.", field="before")
     return int(text)
 
@@ -131,4 +138,8 @@ def filters(request: Request, known: Collection[str]) -> dict[str, str]:
                 field=name[:60],
                 code="unknown_filter",
             )
-    return {name: str(value)[:200] for name, value in request.query_params.items()}
+    asked = {name: str(value)[:200] for name, value in request.query_params.items()}
+    for name, value in asked.items():
+        if "\x00" in value:  # PostgreSQL has no text with it
+            raise InvalidError("There is no such character.", field=name, code="bad_characters")
+    return asked

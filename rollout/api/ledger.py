@@ -9,7 +9,7 @@ from rest_framework.response import Response
 from audit import queries as ledger
 from audit.models import LedgerEntry
 from rollout.api import documents
-from rollout.api.base import DOCUMENT, BanyanView, keyset, page_size
+from rollout.api.base import DOCUMENT, BanyanView, filters, keyset, page_size
 from rollout.exceptions import NotFoundError
 
 
@@ -30,13 +30,13 @@ class AuditView(BanyanView):
     )
     def get(self, request: Request) -> Response:
         """Return entries below `before`, `limit` at a time."""
-        asked = request.query_params
+        asked = filters(request, ("before", "limit", "migration", "action", "actor", "q"))
         page = ledger.list_entries(
             filters=ledger.Filters(
-                actor=asked.get("actor", "")[:200],
-                action=asked.get("action", "")[:100],
-                subject=asked.get("migration", "")[:200],
-                text=asked.get("q", "")[:200],
+                actor=asked.get("actor", ""),
+                action=asked.get("action", ""),
+                subject=asked.get("migration", ""),
+                text=asked.get("q", ""),
             ),
             before=keyset(asked.get("before")),
             size=page_size(asked.get("limit")),

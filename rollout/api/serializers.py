@@ -1,15 +1,19 @@
 """What REST takes in, strictly: unknown fields are refused, integers are integers."""
 
+import unicodedata
 from typing import Any, ClassVar
 
+from django.core.validators import RegexValidator
 from rest_framework import serializers
 
 from rollout.services import MAX_REASON
 
-BAD = {chr(code) for code in (*range(32), 127, 0x200B, 0x200E, 0x200F, 0xFEFF)} | {
-    chr(code) for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A), *range(0xD800, 0xE000))
-}
-SLUG = r"^[a-z][a-z0-9-]{0,58}[a-z0-9]$"
+# Control, format (zero-width, direction), lone surrogates, line and paragraph separators.
+UNSEEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+# In sentences lines end, and joiners make letters and pictures of some scripts.
+IN_SENTENCES = "\n\u200c\u200d"
+SLUG = r"^[a-z][a-z0-9-]{0,58}[a-z0-9]\Z"
+WORD = r"^[A-Za-z0-9_-]+\Z"
 
 
 class StrictIntegerField(serializers.IntegerField):
@@ -20,6 +24,26 @@ class StrictIntegerField(serializers.IntegerField):
         if isinstance(data, bool) or not isinstance(data, int):
             self.fail("invalid")
         return int(data)
+
+
+class StrictNumberField(serializers.FloatField):
+    """A JSON number: not "1e-4", not "nan", not true."""
+
+    def to_internal_value(self, data: Any) -> float:
+        """Return the number or refuse; the parser lets only finite ones through."""
+        if isinstance(data, bool) or not isinstance(data, int | float):
+            self.fail("invalid")
+        return float(data)
+
+
+class StrictBooleanField(serializers.BooleanField):
+    """True or false: not "yes", not 1."""
+
+    def to_internal_value(self, data: Any) -> bool:
+        """Return the truth or refuse."""
+        if not isinstance(data, bool):
+            self.fail("invalid", input=str(data)[:60])
+        return data
 
 
 class PlainTextField(serializers.CharField):
@@ -33,9 +57,20 @@ class PlainTextField(serializers.CharField):
         """Return the text or refuse."""
         if not isinstance(data, str):
             self.fail("invalid")
-        if BAD.intersection(data.replace("\n", "") if self.style.get("multiline") else data):
+        allowed = IN_SENTENCES if self.style.get("multiline") else ""
+        if any(unicodedata.category(char) in UNSEEN and char not in allowed for char in data):
             self.fail("bad_characters")
         return str(super().to_internal_value(data))
+
+
+class NameField(PlainTextField):
+    """A JSON string that is a name of this pattern, as it stands: nothing is trimmed."""
+
+    def __init__(self, pattern: str, **kwargs: Any) -> None:
+        """Keep the pattern where the OpenAPI document finds it."""
+        super().__init__(trim_whitespace=False, **kwargs)
+        message = "This has characters that a name here cannot have."
+        self.validators.append(RegexValidator(pattern, message))
 
 
 class StrictSerializer(serializers.Serializer[Any]):
@@ -56,25 +91,25 @@ class RouteSerializer(StrictSerializer):
     """A route of the services and how its answers compare."""
 
     method = serializers.ChoiceField(choices=["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"])
-    path = serializers.RegexField(r"^/[\x21-\x7e]*$", max_length=200)
-    safe_to_duplicate = serializers.BooleanField()
+    path = NameField(r"^/[\x21-\x7e]*\Z", max_length=200)
+    safe_to_duplicate = StrictBooleanField()
     ignore = serializers.ListField(
-        child=serializers.RegexField(r"^\$[\x21-\x7e]*$", max_length=200), required=False
+        child=NameField(r"^\$[\x21-\x7e]*\Z", max_length=200), max_length=100, required=False
     )
-    atol = serializers.FloatField(min_value=0, max_value=1e6, required=False)
+    atol = StrictNumberField(min_value=0, max_value=1e6, required=False)
 
 
 class NewMigrationSerializer(StrictSerializer):
     """A migration to describe."""
 
-    slug = serializers.RegexField(SLUG, max_length=60)
+    slug = NameField(SLUG, max_length=60)
     title = PlainTextField(max_length=120, required=False, allow_blank=True)
-    team = serializers.RegexField(SLUG, max_length=60)
+    team = NameField(SLUG, max_length=60)
     legacy_url = PlainTextField(max_length=300)
     candidate_url = PlainTextField(max_length=300)
     routes = RouteSerializer(many=True, allow_empty=False)
     policy = PlainTextField(max_length=40, required=False)
-    group = serializers.SlugField(max_length=50, required=False)
+    group = NameField(WORD, max_length=50, required=False)
 
 
 class ReasonSerializer(StrictSerializer):
@@ -121,7 +156,7 @@ class DecommissionSerializer(NeededReasonSerializer):
 class ResetSerializer(NeededReasonSerializer):
     """Which gate is judged anew."""
 
-    gate = serializers.SlugField(max_length=40)
+    gate = NameField(WORD, max_length=40)
 
 
 class ApprovalRequestSerializer(NeededReasonSerializer):
@@ -129,7 +164,7 @@ class ApprovalRequestSerializer(NeededReasonSerializer):
 
     action = serializers.ChoiceField(choices=["promote", "override", "decommission"])
     gates = serializers.ListField(
-        child=serializers.SlugField(max_length=40), max_length=20, required=False
+        child=NameField(WORD, max_length=40), max_length=20, required=False
     )
     incident = PlainTextField(max_length=100, required=False)
     expires_in_s = StrictIntegerField(min_value=1, max_value=7 * 86_400, required=False)
@@ -146,7 +181,7 @@ class AnswerSerializer(StrictSerializer):
 class WaiveSerializer(NeededReasonSerializer):
     """A checklist item to do without, why, and for how many seconds."""
 
-    item = serializers.SlugField(max_length=40)
+    item = NameField(WORD, max_length=40)
     expires_in_s = StrictIntegerField(min_value=1, max_value=7 * 86_400)
 
 
