@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any
 
 from django.contrib import messages
@@ -121,13 +122,13 @@ def _read(request: HttpRequest, view: MigrationView) -> Draft:
         try:
             _put(document, path, typed[path])
         except ValueError:
-            return Draft(document, typed, path, "Expected a number.")
+            return Draft(view.migration.policy, typed, path, "Expected a number.")
     if "gates" in typed:
         document["gates"] = _gates(request, document["gates"])
     try:
         Policy.from_dict(document)
     except PolicyError as exc:
-        return Draft(document, typed, exc.field, f"{exc.problem.capitalize()}.")
+        return Draft(view.migration.policy, typed, exc.field, f"{exc.problem.capitalize()}.")
     return Draft(document, typed)
 
 
@@ -138,6 +139,8 @@ def _put(document: dict[str, Any], path: str, text: str) -> None:
         place = place[int(name)] if isinstance(place, list) else place[name]
     old = place[last]
     value = float(text.replace(",", ""))
+    if not isfinite(value):
+        raise ValueError(text)
     place[last] = int(value) if isinstance(old, int) and value == int(value) else value
 
 

@@ -26,7 +26,7 @@ ROUTES = ("POST /infer", "POST /v1/infer")
 
 
 def people() -> None:
-    for name in ("operator", "viewer"):
+    for name in ("operator", "viewer", "approver", "lead"):
         user = User.objects.create_user(name, password=PASSWORD)
         user.groups.add(Group.objects.get_or_create(name=name)[0])
 
