@@ -124,6 +124,7 @@ def corrupt_state(world: World, trial: Trial) -> None:
             trial.expect("I12", look.served == before.served, f"{name}: {before} to {look}")
         trial.expect("I12", _set_aside(world) > aside, f"{name}: the broken file was not kept")
         world.settle()
+    world.must("hold")
     _still_obeys(world, trial)
 
 

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from contextlib import closing, suppress
+from functools import partial
 
 from tests.drill import measures
 from tests.drill.faults import everything, web
@@ -175,5 +176,5 @@ FAULTS: dict[str, Fault] = {
     "postgres_hung": hung,
     "postgres_same_version": web.same_version,
     "postgres_web_killed_in_decisions": web.killed_in_decisions,
-    "postgres_roll_back_alone": everything.roll_back_alone,
+    "postgres_roll_back_alone": partial(everything.roll_back_alone, climbs=1),
 }
