@@ -9,14 +9,15 @@ from itertools import chain
 from operator import itemgetter
 from typing import Any
 
-from shadow.comparison.numbers import Floats, Tolerance, gaps
+from shadow.comparison.numbers import Floats, gaps
 from shadow.comparison.paths import ANY
 from shadow.comparison.rules import Place
 
 # Deeper documents are not compared; far above any real answer, far below Python's own limit.
 MAX_DEPTH = 200
 _NUMBERS = {int, float}
-_PLAIN = ({str}, {bool}, {type(None)})
+_TEXTS = {str}
+_PLAIN = ({bool}, {type(None)})
 
 
 class TooDeepError(Exception):
@@ -40,17 +41,18 @@ class Columns:
 
     def column(self, a: Sequence[Any], b: Sequence[Any], place: Place, depth: int) -> bool:
         """Compare two columns of one length, all elements at one place."""
+        kinds = set(map(type, a))
         if place.array is not None:
             return self._each(a, b, place, depth)
-        kinds, others = set(map(type, a)), set(map(type, b))
-        if kinds <= _NUMBERS and others <= _NUMBERS:
+        if kinds <= _NUMBERS:
             found = gaps(a, b)
-            near = None if found is None else self.near(found, place.numbers)
-            return self._each(a, b, place, depth) if near is None else near
-        if kinds != others or len(kinds) != 1:
+            return self._each(a, b, place, depth) if found is None else self.near(found, place)
+        if kinds == _TEXTS:  # which equal nothing but texts
+            return a == b or (place.text and self._each(a, b, place, depth))
+        if len(kinds) != 1 or set(map(type, b)) != kinds:
             return self._each(a, b, place, depth)
         if kinds in _PLAIN:
-            return a == b or (place.text and self._each(a, b, place, depth))
+            return a == b
         return self._rows(a, b, place, depth)
 
     def _each(self, a: Sequence[Any], b: Sequence[Any], place: Place, depth: int) -> bool:
@@ -98,13 +100,15 @@ class Columns:
             self.members += len(a)
         return True
 
-    def near(self, found: tuple[Floats, Floats], tolerance: Tolerance) -> bool:
-        """Judge the gaps of two lists of numbers and remember the largest."""
-        apart = found[0]
-        largest = float(apart.max())
+    def near(self, found: tuple[Floats, Floats], place: Place) -> bool:
+        """Judge the gaps of two lists of numbers, none of them NaN, and remember the largest."""
+        gaps = found[0]
+        largest = float(gaps[gaps.argmax()])
         if self.distance is None or largest > self.distance:
             self.distance = largest
-        return tolerance.allows_all(*found)
+        if place.numbers.strict:
+            return place.numbers.allows(largest, 0.0)
+        return place.numbers.allows_all(*found)
 
     def skip(self, a: Sequence[Any], b: Sequence[Any], members: int = 0) -> bool:
         """Count the members of values that are not compared one by one."""
@@ -115,6 +119,8 @@ class Columns:
 
 def count_members(document: object) -> int:
     """Return how many object members a document holds at any depth; never recurses."""
+    if type(document) is not dict and type(document) is not list:
+        return 0
     count, waiting = 0, [document]
     while waiting:
         value = waiting.pop()

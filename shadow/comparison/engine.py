@@ -156,9 +156,9 @@ def _first_different(a: bytes, b: bytes) -> int:
 
 
 def _compare_json(a: bytes, b: bytes, rules: Rules, prefix: str = "") -> Outcome:
-    distance = vectors.matching(a, b, rules.tree)
-    if distance is not None:
-        return Outcome("match", max_distance=distance)
+    found = vectors.matching(a, b, rules.tree)
+    if found is not None:
+        return Outcome("match", max_distance=found.distance)
     return compare_parsed(a, b, rules, prefix)
 
 

@@ -96,9 +96,10 @@ class Equality(Columns):
             below = place.at(name)
             other = b.get(name, _MISSING)
             if below.ignored:
-                seen += other is not _MISSING
                 self.ignored[0] += 1 + count_members(value)
-                self.ignored[1] += 0 if other is _MISSING else 1 + count_members(other)
+                if other is not _MISSING:
+                    seen += 1
+                    self.ignored[1] += 1 + count_members(other)
                 continue
             if other is _MISSING or not self.same(value, other, below, depth, a):
                 return False
@@ -120,7 +121,7 @@ class Equality(Columns):
                 self._element(x, y, place.at(index), depth)
                 for index, (x, y) in enumerate(zip(a, b, strict=True))
             )
-        below = place.at(ANY)
+        below = place.at(ANY) if place.steps else place.rest
         if below.ignored:
             return self.skip(a, b)
         if len(a) >= VECTOR_FROM and below.array is None:
@@ -139,7 +140,7 @@ class Equality(Columns):
         if kind is dict or kind is list:
             return self.column(a, b, below, depth)
         found = gaps(a, b)
-        return None if found is None else self.near(found, below.numbers)
+        return None if found is None else self.near(found, below)
 
     def _element(self, a: Any, b: Any, place: Place, depth: int) -> bool:
         if place.ignored:

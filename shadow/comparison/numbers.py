@@ -56,8 +56,7 @@ class Tolerance:
     def allows_all(self, gaps: Floats, a: Floats) -> bool:
         """As `allows`, for arrays of one length of at least 1."""
         if self.strict:
-            largest = gaps.max()
-            return bool(largest < self.atol or largest == 0)
+            return self.outside(gaps, a).size == 0
         return bool((gaps <= self.atol + self.rtol * np.abs(a)).all())
 
     def outside(self, gaps: Floats, a: Floats) -> npt.NDArray[np.intp]:
