@@ -22,6 +22,7 @@ from rollout.policy_parts import (
     leaves,
 )
 from rollout.policy_reading import read
+from traffic.load.plan import LoadRules
 
 __all__ = [
     "CHECKLIST",
@@ -55,6 +56,21 @@ KNOWN_GATES = frozenset({*CHECKLIST, *LIVE_GATES, *STEP_GATES})
 BLOCK_TEST_MAX_SECONDS = 28
 
 
+GUIDE_LOAD = LoadRules()
+# On one machine, users and copies share the cores: what users feel there is no news.
+DEMO_LOAD = LoadRules(
+    baseline_s=10,
+    stage_s=6,
+    hold_s=20,
+    settle_s=2,
+    peak_window_s=10,
+    delta=0.05,
+    users_delta=0.02,
+    users_p99_ratio=5.0,
+    alpha=0.05,
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Policy:
     """All limits of one migration. Shares are ten-thousandths, weights percent, times seconds."""
@@ -86,6 +102,8 @@ class Policy:
     stale_after_s: int = 60
     # Pairs that could not be compared prove nothing; more than this share keeps the gate closed.
     max_uncomparable: float = 0.01
+    # The load test at twice production.
+    load: LoadRules = GUIDE_LOAD
 
     def __post_init__(self) -> None:
         """Refuse what could open a gate by accident."""
@@ -238,6 +256,7 @@ DEMO = replace(
     errors=replace(GUIDE.errors, delta=0.05),
     # A hundredth of the requests is too few to say anything about within a minute.
     regression=RegressionPolicy(slow=(SlowRule(0.5, 1.1), SlowRule(0.95, 1.25)), alpha_pass=0.05),
+    load=DEMO_LOAD,
     block_seconds=2,
     shadow_tth=10_000,
     noise_tth=1000,

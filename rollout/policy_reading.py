@@ -32,7 +32,15 @@ def read(cls: Any, data: object, path: str = "") -> Any:
         if name not in data and field.default is dataclasses.MISSING:
             raise PolicyError(_join(path, name), "this field is missing")
     kinds = _hints(cls)
-    return cls(**{name: _value(kinds[name], data[name], _join(path, name)) for name in data})
+    values = {name: _value(kinds[name], data[name], _join(path, name)) for name in data}
+    try:
+        return cls(**values)
+    except PolicyError:
+        raise
+    except ValueError as exc:
+        # A part that checks itself names its own field.
+        field_name, _, problem = str(exc).partition(": ")
+        raise PolicyError(_join(path, field_name), problem) from exc
 
 
 def _join(path: str, name: str) -> str:
@@ -98,6 +106,14 @@ STRICTER: Mapping[str, int] = {
     "override_max_s": -1,
     "decommission_hold_s": 1,
     "error_grace_s": -1,
+    "baseline_s": 1,
+    "stage_s": 1,
+    "hold_s": 1,
+    "tolerance": -1,
+    "users_delta": -1,
+    "users_p99_ratio": -1,
+    "late_budget_ms": -1,
+    "lifetime_s": -1,
     "use_blocks": 1,
 }
 # They name a policy and change nothing.

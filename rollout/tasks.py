@@ -9,6 +9,7 @@ from judge.split import split_check
 from judge.verdict import Verdict
 from rollout import gates, queries, services
 from rollout.models import ServiceMigration
+from traffic.load import runs
 
 # A FAIL of these is about users, or about what users would get: Banyan acts on it by policy.
 ACTING = frozenset({"discrepancy", "errors", "latency_regression"})
@@ -28,6 +29,15 @@ def evaluate_gates() -> int:
     for migration in live:
         watch(migration)
     return len(live)
+
+
+@shared_task(name="rollout.tasks.drive_loads")
+def drive_loads() -> int:
+    """Go on with every running load test; repeatable, and a lost tick is made up by the next."""
+    found = runs.running()
+    for run in found:
+        services.drive_load(run, now=timezone.now())
+    return len(found)
 
 
 def watch(migration: ServiceMigration) -> None:

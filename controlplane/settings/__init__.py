@@ -254,6 +254,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 2.0,
         "options": {"expires": 4},
     },
+    "drive-loads": {
+        "task": "rollout.tasks.drive_loads",
+        "schedule": 2.0,
+        "options": {"expires": 4},
+    },
     "probe-health": {
         "task": "shadow.tasks.probe_health",
         "schedule": 5.0,

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from rollout.api import approvals, checks, ledger, oversight, verbs, views
+from rollout.api import approvals, checks, ledger, load, oversight, verbs, views
 
 ONE = "migrations/<slug:slug>/"
 
@@ -24,6 +24,8 @@ urlpatterns = [
     path(f"{ONE}decommission/", verbs.DecommissionView.as_view()),
     path(f"{ONE}abandon/", verbs.AbandonView.as_view()),
     path(f"{ONE}reset/", verbs.ResetView.as_view()),
+    path(f"{ONE}load/", load.LoadView.as_view()),
+    path(f"{ONE}load/stop/", load.StopLoadView.as_view()),
     path(f"{ONE}approvals/", approvals.MigrationApprovalsView.as_view()),
     path(f"{ONE}waivers/", oversight.WaiversView.as_view()),
     path(f"{ONE}waivers/<slug:item>/end/", oversight.EndWaiverView.as_view()),

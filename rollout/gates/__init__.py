@@ -23,6 +23,7 @@ from rollout.gates.base import (
 )
 from rollout.gates.discrepancy import discrepancy
 from rollout.gates.latency import latency
+from rollout.gates.load import load
 from rollout.gates.reading import convergence_of, fleet_connected, observed_of, read_context
 from rollout.gates.recording import Recorded
 from rollout.gates.step import bake, proxies, split
@@ -113,9 +114,9 @@ GATES: tuple[Gate, ...] = (
             ("schema", "Schema compatibility", "OpenAPI against OpenAPI"),
             ("health", "Health endpoints", "health and readiness in every state"),
             ("log_format", "Log format", "log lines of both sides"),
-            ("load", "Load at 2 × production", "the amplified mirror"),
         )
     ),
+    Gate("load", "Load at 2 × production", CHECKLIST_GROUP, "the amplified mirror", load),
     Gate("errors", "Errors not worse", STEP_GROUP, "attempts on both sides", live.errors),
     Gate(
         "latency_regression",

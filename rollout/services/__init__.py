@@ -18,6 +18,7 @@ from rollout.services.create import (
 from rollout.services.decide import MAX_REASON
 from rollout.services.endings import abandon, decommission
 from rollout.services.late import follow_holds, import_records
+from rollout.services.load import drive_load, start_load, stop_load
 from rollout.services.policies import change_policy
 from rollout.services.promote import override, promote
 from rollout.services.record import (
@@ -53,6 +54,7 @@ __all__ = [
     "decide",
     "decline_approval",
     "decommission",
+    "drive_load",
     "end_waiver",
     "follow_holds",
     "grant_approval",
@@ -76,7 +78,9 @@ __all__ = [
     "roll_back",
     "run_check",
     "start",
+    "start_load",
     "stop_check",
+    "stop_load",
     "waive",
     "withdraw_approval",
 ]

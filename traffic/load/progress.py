@@ -6,6 +6,7 @@ from typing import Any, Self
 
 from traffic.load.counts import Counts
 from traffic.load.judging import Baseline
+from traffic.load.plan import LoadPlan
 
 BASELINE = -1
 """The stage before the first: nothing is copied, and what users get is noted."""
@@ -60,6 +61,14 @@ class Progress:
         found["reference"] = self.reference.to_dict() if self.reference else None
         return found
 
+    def words(self, plan: LoadPlan) -> str:
+        """Say where the run stands."""
+        if self.stopping:
+            return "stopping, answers to the last copies are awaited"
+        if self.stage == BASELINE:
+            return "measuring what users get without it"
+        return f"{plan.rules.factors[self.stage]:g} × the peak"
+
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """Read back what `to_dict` wrote."""
@@ -71,3 +80,15 @@ class Progress:
         found["stages"] = tuple(StageResult(**stage) for stage in found.get("stages", ()))
         found["rules"] = tuple(found.get("rules", ()))
         return cls(**found)
+
+
+def remaining_s(plan: LoadPlan, progress: Progress, *, now: float) -> float:
+    """Return how long the run still takes if nothing stops it."""
+    if progress.stopping:
+        return max(0.0, progress.stopping_until - now)
+    rules, stage = plan.rules, progress.stage
+    later = sum(rules.settle_s + plan.seconds(n) for n in range(stage + 1, plan.last + 1))
+    if stage == BASELINE:
+        return later + max(0.0, progress.asked_at + rules.baseline_s - now)
+    began = progress.asked_at + rules.settle_s if progress.began_at is None else progress.began_at
+    return later + max(0.0, began + plan.seconds(stage) - now)

@@ -4,7 +4,7 @@ The row says what is wanted; a tick reads what was reported, asks the pure machi
 the run stands together with what the proxies should do. Nothing runs between ticks.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -13,7 +13,7 @@ from django.db import transaction
 from traffic import queries, services
 from traffic.exceptions import TrafficError
 from traffic.load import ends
-from traffic.load.counts import Block
+from traffic.load.counts import Block, window
 from traffic.load.machine import Step, Tick, step
 from traffic.load.outcome import Outcome
 from traffic.load.plan import LoadPlan
@@ -69,10 +69,13 @@ def _check_fleet(split: Split) -> None:
         raise LoadRefusedError("No route is declared safe to duplicate.")
 
 
-def tick(run_id: int, *, now: datetime) -> LoadRun | None:
+def tick(
+    run_id: int, *, now: datetime, on_end: Callable[[LoadRun], None] = lambda _run: None
+) -> LoadRun | None:
     """Go on with a run. Returns it when this tick ended it, else None.
 
-    Reading comes before the lock: a tick that somebody else overtook writes nothing.
+    Reading comes before the lock: a tick that somebody else overtook writes nothing. `on_end` is
+    called in the transaction that ends the run.
     """
     run = LoadRun.objects.select_related("split").filter(pk=run_id).first()
     if run is None or run.state != LoadRun.State.RUNNING:
@@ -83,7 +86,10 @@ def tick(run_id: int, *, now: datetime) -> LoadRun | None:
         current = LoadRun.objects.select_for_update().get(pk=run.pk)
         if current.state != LoadRun.State.RUNNING or current.ticked_at != run.ticked_at:
             return None
-        return _write(current, made, now=now)
+        ended = _write(current, made, now=now)
+        if ended is not None:
+            on_end(ended)
+        return ended
 
 
 def _next(run: LoadRun, plan: LoadPlan, progress: Progress, *, now: datetime) -> Step:
@@ -192,6 +198,24 @@ def _finish(run: LoadRun, outcome: Outcome, *, state: str, now: datetime) -> Loa
         ]
     )
     return run
+
+
+def present(run: LoadRun, progress: Progress) -> dict[str, float | int | None]:
+    """Return what the present stage shows so far, for display."""
+    since = progress.asked_at if progress.began_at is None else progress.began_at
+    blocks = read_blocks(run, since=datetime.fromtimestamp(since, UTC))
+    seen = window(blocks, since=since, until=blocks[-1].end if blocks else since)
+    load, users = seen.sum(lambda b: b.load), seen.sum(lambda b: b.users)
+    return {
+        "candidate_rps": round(seen.candidate_rps, 3),
+        "copies": load.requests,
+        "errors": load.errors,
+        "shed": load.shed,
+        "p99_us": load.p99_us(),
+        "users_p99_us": users.p99_us(),
+        "users_errors": users.errors,
+        "seconds": seen.seconds,
+    }
 
 
 def running() -> list[LoadRun]:
