@@ -1,9 +1,11 @@
 """How far the ledger is vouched for outside its database, and whether the two agree."""
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
 
 from audit import conf, keys, stored
 from audit.anchors import main_anchor, within
@@ -48,6 +50,28 @@ class Anchored:
         too_long = self.unanchored_s > conf.unanchored_limit_s()
         return self.reason if self.state == "freeze" or too_long else ""
 
+    def words(self, now: datetime) -> str:
+        """Say in one line up to where the ledger is vouched for outside its database."""
+        if self.at is None:
+            return "nothing is anchored yet"
+        age = max((now - self.at).total_seconds(), 0.0)
+        return f"anchored up to seq {self.size}, {age:.0f} s ago"
+
+    def to_dict(self, now: datetime) -> dict[str, Any]:
+        """Return it as health, REST and metrics tell it; ages in seconds."""
+        age = max((now - self.at).total_seconds(), 0.0) if self.at else None
+        return {
+            "state": self.state,
+            "text": self.words(now),
+            "anchored_seq": self.size,
+            "entries": self.entries,
+            "anchored_age_s": None if age is None else round(age, 1),
+            "unanchored_s": round(self.unanchored_s, 1),
+            "limit_s": conf.unanchored_limit_s(),
+            "reason": self.reason,
+            "promotion_closed": bool(self.promotion_closed),
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class _Outside:
@@ -63,10 +87,23 @@ def anchored(*, now: datetime, problem: str = "") -> Anchored:
 
     `problem` is what the caller knows to be wrong with key or anchor.
     """
+    return _stand(lambda name: _look_outside(name, conf.IO_SECONDS), now, problem)
+
+
+def glance(*, now: datetime) -> Anchored:
+    """Tell the same to pages, probes and scrapes, which must not wait for a disk.
+
+    What is outside is looked at for `conf.GLANCE_SECONDS` at most, and not again for
+    `conf.GLANCE_KEPT_S` by this process.
+    """
+    return _stand(_glimpsed, now, "")
+
+
+def _stand(look: Callable[[str], "_Outside"], now: datetime, problem: str) -> Anchored:
     head, row = stored.head(), stored.newest_checkpoint()
     in_database = (row.size, row.at) if row else (0, None)
     try:
-        outside = _look_outside(ORIGIN + stored.log_id())
+        outside = look(ORIGIN + stored.log_id())
     except AnchorProblemError as error:
         return _waiting(in_database, head, problem or str(error), now)
     newest = outside.newest
@@ -80,12 +117,40 @@ def anchored(*, now: datetime, problem: str = "") -> Anchored:
     return _waiting((newest.size, _moment(newest)), head, problem or key_problem, now)
 
 
-def _look_outside(name: str) -> _Outside:
+@dataclass(frozen=True, slots=True)
+class _Glimpse:
+    """What a look outside showed, or why it showed nothing; good until `ends` (monotonic)."""
+
+    of: tuple[str, Path, Path]
+    ends: float
+    outside: _Outside | None
+    problem: str = ""
+
+
+_glimpses: list[_Glimpse] = []
+
+
+def _glimpsed(name: str) -> _Outside:
+    of, now = (name, conf.key_path(), conf.anchor_path()), time.monotonic()
+    kept = next((each for each in _glimpses if each.of == of and now < each.ends), None)
+    if kept is None:
+        try:
+            found, problem = _look_outside(name, conf.GLANCE_SECONDS), ""
+        except AnchorProblemError as error:
+            found, problem = None, str(error)
+        kept = _Glimpse(of, time.monotonic() + conf.GLANCE_KEPT_S, found, problem)
+        _glimpses[:] = [kept]
+    if kept.outside is None:
+        raise AnchorProblemError(kept.problem)
+    return kept.outside
+
+
+def _look_outside(name: str, seconds: float) -> _Outside:
     def look() -> _Outside:
         newest, (own, problem) = main_anchor().newest(), _read_keys(name)
         return _Outside(newest, own, problem)
 
-    return within(conf.IO_SECONDS, look)
+    return within(seconds, look)
 
 
 def own_keys() -> tuple[Key, ...]:

@@ -1,7 +1,7 @@
 """Places outside the database that keep checkpoints, so that a rewritten ledger is found out.
 
 The first is a file that only grows. Further ones are named in BANYAN_LEDGER_ANCHORS and should be
-under another administrator: a disk elsewhere, a bucket that keeps what it got, a witness.
+under another administrator: a file on a disk elsewhere, a bucket that keeps what it got, a witness.
 """
 
 import fcntl
@@ -136,7 +136,10 @@ def main_anchor() -> FileAnchor:
 def further_anchors() -> list[Anchor]:
     """Make the anchors named in the settings. Raises AnchorProblemError for a wrong name."""
     try:
-        return [import_string(path)() for path in conf.further_anchors()]
+        return [
+            FileAnchor(Path(name)) if name.startswith("/") else import_string(name)()
+            for name in conf.further_anchors()
+        ]
     except ImportError as error:
         raise AnchorProblemError(f"BANYAN_LEDGER_ANCHORS: {error}") from error
 

@@ -6,6 +6,9 @@ from django.conf import settings
 
 # A hung disk or anchor costs a promotion this long, and a roll back nothing: it never asks.
 IO_SECONDS = 3.0
+# What pages, probes and scrapes wait for at most, and for how long they take an answer for good.
+GLANCE_SECONDS = 0.5
+GLANCE_KEPT_S = 5.0
 
 
 def key_path() -> Path:
@@ -19,7 +22,10 @@ def anchor_path() -> Path:
 
 
 def further_anchors() -> list[str]:
-    """Return the dotted paths of BANYAN_LEDGER_ANCHORS; each names a function making an anchor."""
+    """Return the names in BANYAN_LEDGER_ANCHORS.
+
+    Each is the path of a file, beginning with /, or the dotted path of a function making an anchor.
+    """
     return list(getattr(settings, "BANYAN_LEDGER_ANCHORS", None) or ())
 
 

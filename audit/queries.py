@@ -10,7 +10,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import F, Func, QuerySet, TextField, Value
 from django.db.models.sql.compiler import SQLCompiler
 
-from audit.anchoring import Anchored, anchored
+from audit.anchoring import Anchored, anchored, glance
 from audit.chain import ACTOR_KINDS, Head
 from audit.models import Checkpoint, LedgerEntry
 from audit.stored import head, keys, links, log_id
@@ -28,6 +28,7 @@ __all__ = [
     "anchored",
     "export_lines",
     "get",
+    "glance",
     "head",
     "list_entries",
     "log_id",

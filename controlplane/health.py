@@ -8,6 +8,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
+from audit import queries as ledger
 from controlplane.models import Heartbeat
 from shadow.models import StreamCursor
 
@@ -22,14 +23,23 @@ def healthz(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def readyz(request: HttpRequest) -> HttpResponse:
-    """Ready means the database answers; a silent worker is said, but closes gates, not pages."""
+    """Ready means the database answers.
+
+    A silent worker and a ledger without its anchor are said: they close gates, not pages.
+    """
     now = timezone.now()
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
         worker = worker_state(now=now)
         # One tick sent by beat and run by a worker proves both.
-        body = {"status": "ready", "database": "ok", "worker": worker, "beat": worker}
+        body = {
+            "status": "ready",
+            "database": "ok",
+            "worker": worker,
+            "beat": worker,
+            "ledger": ledger.glance(now=now).to_dict(now),
+        }
     except DatabaseError as exc:
         body = {"status": "not ready", "database": str(exc)[:200]}
         return JsonResponse(body, status=503)

@@ -1,6 +1,7 @@
 """`/metrics`: Banyan watched by Prometheus, read from rows so that every process agrees."""
 
 from collections.abc import Iterator
+from datetime import datetime
 
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
@@ -10,7 +11,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
-from audit.models import LedgerHead
+from audit import queries as ledger
 from controlplane.health import worker_state
 from rollout.models import GateEvaluation, ServiceMigration
 from traffic.models import Proxy
@@ -41,8 +42,7 @@ class BanyanCollector(Collector):
                 age = (now - proxy.last_seen_at).total_seconds()
                 seen.add_metric([proxy.name, proxy.state], age)
         yield seen
-        head = LedgerHead.objects.first()
-        yield GaugeMetricFamily("banyan_ledger_entries", "entries", value=head.seq if head else 0)
+        yield from _ledger(now)
         age_s = worker_state(now=now)["age_s"]
         if age_s is not None:
             yield GaugeMetricFamily(
@@ -62,6 +62,30 @@ def _migrations() -> Iterator[Metric]:
         held.add_metric([row.slug], float(row.held))
     yield weight
     yield held
+
+
+def _ledger(now: datetime) -> Iterator[Metric]:
+    found = ledger.glance(now=now)
+    yield GaugeMetricFamily("banyan_ledger_entries", "entries", value=found.entries)
+    yield GaugeMetricFamily(
+        "banyan_ledger_anchored_entries", "entries that an anchor vouches for", value=found.size
+    )
+    yield GaugeMetricFamily(
+        "banyan_ledger_unanchored_seconds",
+        "age of the oldest entry that no anchor vouches for",
+        value=found.unanchored_s,
+    )
+    state = GaugeMetricFamily(
+        "banyan_ledger_anchor_state", "1 for the present state", labels=["state"]
+    )
+    for name in ("anchored", "unanchored", "freeze"):
+        state.add_metric([name], float(found.state == name))
+    yield state
+    yield GaugeMetricFamily(
+        "banyan_ledger_promotion_closed",
+        "1 while the ledger keeps promotions closed",
+        value=float(bool(found.promotion_closed)),
+    )
 
 
 REGISTRY = CollectorRegistry()

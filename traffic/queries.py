@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import numpy as np
 from django.db.models import Max, Sum
 
+from traffic.holds import Held, held_of, released_ids
 from traffic.models import (
     Acknowledgement,
     Proxy,
@@ -26,7 +27,10 @@ Key = TypeVar("Key", str, int)
 
 @dataclass(frozen=True, slots=True)
 class Convergence:
-    """Which proxies accepted at least a generation; `accepted_at` is when the last one did."""
+    """Which proxies accepted at least a generation; `accepted_at` is when the last one did.
+
+    `holds` are those of `held`, with id, reason and moment.
+    """
 
     total: int
     accepted: tuple[str, ...]
@@ -35,6 +39,7 @@ class Convergence:
     silent: tuple[str, ...]
     held: tuple[str, ...]
     accepted_at: datetime | None
+    holds: tuple[Held, ...] = ()
 
     @property
     def complete(self) -> bool:
@@ -104,7 +109,7 @@ def snapshot(*, group_id: int, generation: int) -> Snapshot:
 
 def convergence(*, group_id: int, generation: int, now: datetime) -> Convergence:
     """Say which proxies of the group use `generation` or a later one."""
-    proxies = list(Proxy.objects.filter(group_id=group_id).order_by("name"))
+    proxies = list(Proxy.objects.select_related("group").filter(group_id=group_id).order_by("name"))
     accepted_at = dict(
         Acknowledgement.objects.filter(
             proxy__group_id=group_id, generation__gte=generation, state="accepted"
@@ -123,6 +128,9 @@ def convergence(*, group_id: int, generation: int, now: datetime) -> Convergence
         rejected={p.name: p.reason for p in proxies if p.state == "rejected"},
         silent=tuple(p.name for p in silent),
         held=tuple(p.name for p in proxies if p.hold),
+        holds=tuple(
+            held for p in proxies if (held := held_of(p, released_ids(p.group))) is not None
+        ),
         accepted_at=max(moments) if proxies and len(accepted) == len(proxies) else None,
     )
 

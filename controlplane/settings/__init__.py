@@ -154,6 +154,11 @@ if HTTPS:
 # outside the database's reach; an auditor keeps copies of the anchor.
 BANYAN_LEDGER_KEY = env.text("BANYAN_LEDGER_KEY", str(STATE_DIR / "ledger.key"))
 BANYAN_LEDGER_ANCHOR = env.text("BANYAN_LEDGER_ANCHOR", str(STATE_DIR / "ledger.anchor"))
+# Further anchors: files (beginning with /) or dotted paths of functions that make one.
+BANYAN_LEDGER_ANCHORS = env.words("BANYAN_LEDGER_ANCHORS", "")
+BANYAN_LEDGER_UNANCHORED_LIMIT_S = env.whole(
+    "BANYAN_LEDGER_UNANCHORED_LIMIT_S", 300, low=60, high=86_400
+)
 BANYAN_STATE_COMPARISON = "rollout.queries.places_for_audit"
 
 CONTENT_SECURITY_POLICY = {

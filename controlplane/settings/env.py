@@ -26,6 +26,16 @@ def flag(variable: str, *, default: bool) -> bool:
     raise fail(variable, f"expected 1 or 0, got {raw!r}")
 
 
+def whole(variable: str, default: int, *, low: int, high: int) -> int:
+    """Read a whole number between `low` and `high`, both included."""
+    raw = os.environ.get(variable, "")
+    if not raw:
+        return default
+    if raw.isascii() and raw.isdigit() and low <= int(raw[:12]) <= high:
+        return int(raw)
+    raise fail(variable, f"expected a whole number from {low} to {high}, got {raw[:40]!r}")
+
+
 def words(variable: str, default: str) -> list[str]:
     """Read a comma-separated list."""
     return [item.strip() for item in text(variable, default).split(",") if item.strip()]

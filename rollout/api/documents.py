@@ -79,6 +79,16 @@ def whole(view: MigrationView) -> dict[str, Any]:
             "waiting": list(view.convergence.waiting),
             "rejected": dict(view.convergence.rejected),
             "silent": list(view.convergence.silent),
+            "held": [
+                {
+                    "proxy": each.proxy,
+                    "hold": each.id,
+                    "reason": each.reason,
+                    "at": moment(each.at),
+                    "released": each.released,
+                }
+                for each in view.convergence.holds
+            ],
         },
         "live": {arm: arm_document(totals) for arm, totals in view.arms.items()},
         "accounting": view.accounting,

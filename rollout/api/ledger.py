@@ -1,6 +1,9 @@
 """REST: the ledger, read, verified and exported."""
 
+from typing import Any
+
 from django.http import StreamingHttpResponse
+from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
@@ -76,8 +79,27 @@ class AuditVerifyView(BanyanView):
                 "moves": report.moves,
                 "seconds": round(report.seconds, 3),
                 "unguarded": list(report.unguarded),
+                "covered": report.covered,
+                "compared": report.compared,
+                "unknown": report.unknown,
+                "warnings": list(report.warnings),
+                "anchored": _anchored(),
             }
         )
+
+
+class AuditAnchorView(BanyanView):
+    """Up to where the ledger is vouched for outside its database."""
+
+    @extend_schema(operation_id="get_audit_anchor", responses=DOCUMENT)
+    def get(self, request: Request) -> Response:
+        """Return how far the anchor reaches, since when, and whether it closes promotion."""
+        return Response(_anchored())
+
+
+def _anchored() -> dict[str, Any]:
+    now = timezone.now()
+    return ledger.glance(now=now).to_dict(now)
 
 
 class AuditExportView(BanyanView):

@@ -44,6 +44,7 @@ urlpatterns = [
     path("reviews/<int:review>/close/", oversight.CloseReviewView.as_view()),
     path("proxies/", views.ProxiesView.as_view()),
     path("audit/", ledger.AuditView.as_view()),
+    path("audit/anchor/", ledger.AuditAnchorView.as_view()),
     path("audit/export/", ledger.AuditExportView.as_view()),
     path("audit/verify/", ledger.AuditVerifyView.as_view()),
     path("audit/<int:seq>/", ledger.AuditEntryView.as_view()),

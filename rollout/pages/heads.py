@@ -170,6 +170,8 @@ def _checklist(view: MigrationView) -> str:
 
 def _banner(view: MigrationView, reader: Reader, *, can_act: bool) -> Banner | None:
     m = view.migration
+    if view.convergence.holds:
+        return _broken_glass(view, reader, can_act=can_act)
     if not m.held or m.held_at is None:
         return None
     last = view.decisions[0] if view.decisions else None
@@ -187,6 +189,29 @@ def _banner(view: MigrationView, reader: Reader, *, can_act: bool) -> Banner | N
         text=f"{by}. Gates keep measuring.",
         url=_url("resume", m.slug) if can_act else "",
         action="Resume…",
+    )
+
+
+def _broken_glass(view: MigrationView, reader: Reader, *, can_act: bool) -> Banner:
+    """Say in red that proxies went back on their own, and how that ends."""
+    m, found = view.migration, view.convergence.holds
+    first = found[0]
+    names = ", ".join(each.proxy for each in found)
+    since = f" since {words.moment_words(first.at, reader.zone, view.now)}" if first.at else ""
+    if all(each.released for each in found):
+        rest = "Resumed; the proxy has yet to follow."
+    elif m.held and not m.weight:
+        rest = "It is in the ledger, and another person looks at it. Resume ends it."
+    else:
+        rest = "It is not in the ledger yet."
+    url = _url("resume", m.slug) if can_act and m.held else ""
+    return Banner(
+        status="fail",
+        title=f"Glass broken at {names}{since}. Legacy serves everybody there.",
+        text=f"“{first.reason}”, hold {first.id}. {rest}",
+        tone="fail",
+        url=url,
+        action="Resume…" if url else "",
     )
 
 
@@ -299,6 +324,7 @@ def action_words(action: str, before: object, after: object) -> str:
         Action.HOLD: f"Held at {to}",
         Action.RESUME: f"Resumed at {to}",
         Action.ROLL_BACK: f"Rolled back {from_} → {to}",
+        Action.LATE_ENTRY: f"Broke the glass {from_} → {to}",
         Action.OVERRIDE: f"Overrode {from_} → {to}",
         Action.DECOMMISSION: "Decommissioned legacy",
         Action.ABANDON: "Gave the candidate up",

@@ -201,8 +201,8 @@ def _chain(reader: Reader) -> Chain:
     if not head.seq:
         return Chain("none", "The log is empty.", "The first decision opens it.")
     if not kept:
-        return Chain("none", "Not checked yet.", f"{of}.")
-    ago = words.ago(kept["at"], reader.now)
+        return Chain("none", "Not checked yet.", f"{of}. {_anchor_words(reader)}")
+    ago, anchor = words.ago(kept["at"], reader.now), _anchor_words(reader)
     if not kept["ok"]:
         return Chain(
             "fail",
@@ -211,4 +211,16 @@ def _chain(reader: Reader) -> Chain:
         )
     rest = head.seq - kept["entries"]
     more = f", {rest} since then" if rest > 0 else ""
-    return Chain("pass", "Chain verified.", f"{of}, checked {ago}{more}.")
+    return Chain("pass", "Chain verified.", f"{of}, checked {ago}{more}. {anchor}")
+
+
+def _anchor_words(reader: Reader) -> str:
+    """Say how far the log is vouched for outside its database, and what is wrong with that."""
+    found = log.glance(now=reader.now)
+    said = found.words(reader.now)
+    line = f"{said[:1].upper()}{said[1:]}."
+    if found.state == "freeze":
+        return f"{line} Promotion is off: {found.reason}."
+    if found.promotion_closed:
+        return f"{line} Promotion is off, {found.reason}."
+    return f"{line} {found.reason[:1].upper()}{found.reason[1:]}." if found.reason else line

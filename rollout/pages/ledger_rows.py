@@ -31,6 +31,7 @@ ACTIONS = {
     "migration:hold": "Held",
     "migration:resume": "Resumed",
     "migration:roll_back": "Rolled back",
+    "migration:late_entry": "Broke the glass",
     "migration:override": "Overridden",
     "migration:start": "Started",
     "migration:create": "Created",

@@ -1,5 +1,6 @@
 """Toward the candidate: promote, on gates that PASS, and override, past gates that were named."""
 
+import logging
 from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
@@ -26,6 +27,8 @@ from rollout.services.decide import (
 )
 from rollout.services.record import keep_evaluations
 
+log = logging.getLogger(__name__)
+
 
 def promote(  # noqa: PLR0913  # what a caller says about one move
     *,
@@ -48,7 +51,9 @@ def promote(  # noqa: PLR0913  # what a caller says about one move
     _before_locks(ask, expected_weight)
     with deciding(ask) as migration:
         made = legal_move(migration, ask)
-        return settle(migration, ask, made, promotion(migration, ask, made))
+        decision = settle(migration, ask, made, promotion(migration, ask, made))
+    _anchor_decision(ask.now)
+    return decision
 
 
 def override(  # noqa: PLR0913  # what a caller says about one move
@@ -72,7 +77,9 @@ def override(  # noqa: PLR0913  # what a caller says about one move
     _before_locks(ask, expected_weight)
     with deciding(ask) as migration:
         made = legal_move(migration, ask)
-        return settle(migration, ask, made, _overriding(migration, ask, made))
+        decision = settle(migration, ask, made, _overriding(migration, ask, made))
+    _anchor_decision(ask.now)
+    return decision
 
 
 def _before_locks(ask: Ask, expected_weight: int | None) -> None:
@@ -87,11 +94,21 @@ def _before_locks(ask: Ask, expected_weight: int | None) -> None:
 
 def _anchor_ledger(now: datetime) -> None:
     """Vouch for every entry before traffic moves toward the candidate; a roll back never asks."""
-    closed = checkpoint_now(now=now).promotion_closed
-    if closed:
-        raise ConflictError(
-            f"The ledger and its anchor do not agree: {closed}", code="ledger_not_anchored"
-        )
+    found = checkpoint_now(now=now)
+    if not found.promotion_closed:
+        return
+    lead = "The ledger is not anchored, so nothing moves toward the candidate"
+    if found.state == "freeze":
+        lead = "The ledger and its anchor do not agree"
+    raise ConflictError(f"{lead}: {found.promotion_closed}", code="ledger_not_anchored")
+
+
+def _anchor_decision(now: datetime) -> None:
+    """Vouch for the promotion itself at once. It is committed: nothing here can undo or fail it."""
+    try:
+        checkpoint_now(now=now)
+    except Exception:
+        log.exception("the promotion is not anchored yet; the next checkpoint does it")
 
 
 def promotion(migration: ServiceMigration, ask: Ask, made: Move) -> Grounds:

@@ -6,6 +6,8 @@ import pytest
 from django.db import OperationalError, connection
 from django.utils import timezone
 
+from audit import anchoring
+from audit.checkpoints import checkpoint_now
 from controlplane.models import Heartbeat
 from controlplane.tasks import beat_heartbeat
 from tests.rollout.builders import ready_for_canary
@@ -63,3 +65,18 @@ def test_metrics_tell_weight_verdicts_proxies_and_ledger(client):
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics"])
 def test_they_are_read_only(client, path):
     assert client.post(path).status_code == 405
+
+
+def test_ready_and_metrics_tell_how_far_the_ledger_is_anchored(client):
+    ready_for_canary()
+    checkpoint_now(now=timezone.now())
+    anchoring._glimpses.clear()
+    told = client.get("/readyz").json()["ledger"]
+    assert told["state"] == "anchored"
+    assert told["anchored_seq"] == told["entries"] > 0
+    assert told["text"].startswith(f"anchored up to seq {told['entries']}, ")
+    text = client.get("/metrics").content.decode()
+    assert f"banyan_ledger_anchored_entries {told['entries']}.0" in text
+    assert "banyan_ledger_unanchored_seconds 0.0" in text
+    assert 'banyan_ledger_anchor_state{state="anchored"} 1.0' in text
+    assert "banyan_ledger_promotion_closed 0.0" in text
