@@ -163,7 +163,8 @@ async def _send_all(
 
 async def _send(request: Request, deadline_s: float, cap: int) -> Reply:
     started = time.perf_counter()
-    status, headers, body, error = 0, (), b"", ""
+    status, body, error = 0, b"", ""
+    headers: Headers = ()
     try:
         async with asyncio.timeout(deadline_s):
             status, headers, body, error = await _exchange(request, deadline_s, cap)

@@ -7,8 +7,10 @@ To add one: a `Check` in a module beside these, and its line in `CHECKS`.
 from collections.abc import Mapping
 
 from shadow.checks.base import Check
+from shadow.checks.errors.check import ERROR_CODES
+from shadow.checks.schema.check import SCHEMA
 
-_ALL: tuple[Check, ...] = ()
+_ALL: tuple[Check, ...] = (SCHEMA, ERROR_CODES)
 
 CHECKS: Mapping[str, Check] = {check.item: check for check in _ALL}
 
