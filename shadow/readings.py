@@ -5,19 +5,23 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.conf import settings
 from django.db.models import Max, QuerySet
 
 from shadow.checks import CHECKS
 from shadow.checks.base import Check, CorpusEntry, Route, Subject
 from shadow.checks.schedule import due_at
 from shadow.comparison import Rules
-from shadow.models import CheckRun, CorpusRequest, ServicePair
+from shadow.models import CheckRun, CorpusRequest, LogBatch, ServicePair
 
 Runs = QuerySet[CheckRun]
 
 # What one run is given of the corpus, oldest turn first, and how many bytes of it.
 CORPUS_ENTRIES = 300
 CORPUS_BYTES = 8 * 1024 * 1024
+LOG_FORMAT = "log_format"
+LOG_LINES = 5000
+LOG_BATCHES = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +122,7 @@ def check_history(*, pair: ServicePair, item: str, limit: int = 20) -> list[Chec
 
 def subject_of(*, pair: ServicePair, item: str) -> Subject:
     """Return what one run of a check is given: addresses, builds, routes, corpus, settings."""
+    judges_logs = item == LOG_FORMAT
     return Subject(
         name=pair.name,
         legacy_url=pair.legacy_url,
@@ -128,8 +133,24 @@ def subject_of(*, pair: ServicePair, item: str) -> Subject:
         ready_path=pair.ready_path,
         routes=routes_of(pair),
         corpus=tuple(_corpus(pair)),
+        logs=posted_lines(pair) if judges_logs else {},
+        log_roots=tuple(settings.BANYAN_LOG_ROOTS) if judges_logs else (),
         settings=pair.checks.get(item, {}),
     )
+
+
+def posted_lines(pair: ServicePair) -> dict[str, tuple[str, ...]]:
+    """Return the newest posted lines of each side's present build, oldest first."""
+    builds = {"legacy": pair.legacy_build, "candidate": pair.candidate_build}
+    found = {}
+    for side, build in builds.items():
+        lines: list[str] = []
+        for batch in LogBatch.objects.filter(pair=pair, side=side, build=build)[:LOG_BATCHES]:
+            lines = [*batch.text.split("\n"), *lines]
+            if len(lines) >= LOG_LINES:
+                break
+        found[side] = tuple(lines[-LOG_LINES:])
+    return found
 
 
 def routes_of(pair: ServicePair) -> tuple[Route, ...]:

@@ -161,6 +161,9 @@ BANYAN_LEDGER_UNANCHORED_LIMIT_S = env.whole(
 )
 BANYAN_STATE_COMPARISON = "rollout.queries.places_for_audit"
 
+# Directories of this machine below which the log format check may read files; none by default.
+BANYAN_LOG_ROOTS = env.words("BANYAN_LOG_ROOTS", "")
+
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": ["'none'"],

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from rollout.api import approvals, checks, ledger, load, oversight, verbs, views
+from rollout.api import approvals, checks, ledger, load, logs, oversight, verbs, views
 
 ONE = "migrations/<slug:slug>/"
 
@@ -35,6 +35,7 @@ urlpatterns = [
     path(f"{ONE}checks/<slug:item>/run/", checks.RunCheckView.as_view()),
     path(f"{ONE}checks/<slug:item>/stop/", checks.StopCheckView.as_view()),
     path(f"{ONE}checks/<slug:item>/settings/", checks.CheckSettingsView.as_view()),
+    path(f"{ONE}logs/<slug:side>/", logs.LogLinesView.as_view()),
     path("approvals/", approvals.ApprovalsView.as_view()),
     path("approvals/<int:approval>/", approvals.ApprovalView.as_view()),
     path("approvals/<int:approval>/grant/", approvals.GrantView.as_view()),

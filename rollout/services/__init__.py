@@ -19,6 +19,7 @@ from rollout.services.decide import MAX_REASON
 from rollout.services.endings import abandon, decommission
 from rollout.services.late import follow_holds, import_records
 from rollout.services.load import drive_load, start_load, stop_load
+from rollout.services.logs import post_lines
 from rollout.services.policies import change_policy
 from rollout.services.promote import override, promote
 from rollout.services.record import (
@@ -70,6 +71,7 @@ __all__ = [
     "on_gate_fail",
     "on_override_end",
     "override",
+    "post_lines",
     "promote",
     "record_denied",
     "request_approval",

@@ -110,6 +110,9 @@ class Subject:
     ready_path: str = "/readyz"
     routes: tuple[Route, ...] = ()
     corpus: tuple[CorpusEntry, ...] = ()
+    # Posted log lines by side, and the directories below which log files may be read.
+    logs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    log_roots: tuple[str, ...] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
 
 

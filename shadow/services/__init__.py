@@ -3,6 +3,7 @@
 from shadow.services.causes import SAMPLES_PER_CAUSE, Compared
 from shadow.services.comparing import compare_batch, open_cursor, record_batch
 from shadow.services.housekeeping import housekeep
+from shadow.services.logs import record_lines
 from shadow.services.pairs import (
     Connections,
     build_of,
@@ -40,6 +41,7 @@ __all__ = [
     "open_cursor",
     "queue_due",
     "record_batch",
+    "record_lines",
     "record_probes",
     "renew",
     "request_run",

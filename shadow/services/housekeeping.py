@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from shadow.models import MismatchSample, PairBlock, ProbeResult
+from shadow.models import LogBatch, MismatchSample, PairBlock, ProbeResult
 
 PROBE_LIFETIME = timedelta(hours=49)
 SEEN_SECONDS = 900
@@ -11,6 +11,7 @@ SEEN_SECONDS = 900
 def housekeep(*, now: datetime) -> None:
     """Delete what has expired: examples, old probes, and the pair ids of settled blocks."""
     MismatchSample.objects.filter(expires_at__lt=now).delete()
+    LogBatch.objects.filter(expires_at__lt=now).delete()
     ProbeResult.objects.filter(at__lt=now - PROBE_LIFETIME).delete()
     settled = int(now.timestamp()) - SEEN_SECONDS
     PairBlock.objects.filter(start__lt=settled).exclude(seen=b"").update(seen=b"")

@@ -1,0 +1,1 @@
+"""Health and readiness of both services in each state that can be provoked."""
