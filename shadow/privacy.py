@@ -6,7 +6,8 @@
    as a whole when the route names any path.
 3. Card numbers in texts are replaced everywhere.
 
-A body that needs nothing of this is kept byte for byte.
+A body that needs nothing of this is kept byte for byte, without its content-encoding. Differences
+tell nothing below the route's paths either: `Rules.redact` takes the same list.
 """
 
 import re
@@ -16,10 +17,13 @@ from typing import Any
 
 import orjson
 
-from shadow.comparison.bodies import BodyError, decode, split_events
+from shadow.comparison.bodies import BodyError, decode, has_more_members, split_events
+from shadow.comparison.columns import count_members
 from shadow.comparison.paths import Step, matches, parse_path
 
 MAX_STORED_CHARS = 262_144
+MAX_STORED_HEADERS = 100
+MAX_STORED_VALUE = 4_000
 REDACTED = "[redacted]"
 HEADER = "header:"
 SECRET_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie", "set-cookie"})
@@ -28,7 +32,7 @@ _SECRET_NAME = re.compile(
     r"token|secret|passw|api-?_?key|auth|session|credential|signature|csrf|jwt|cookie",
     re.IGNORECASE,
 )
-_CARD = re.compile(r"(?<![\d.])(?:4|5[1-5]|2[2-7]|3[47]|6011|65)(?:[ -]?\d){11,17}(?![\d.])")
+_CARD = re.compile(r"(?<![\d.])(?:4|5[1-5]|2[2-7]|3[47]|6011|65)(?:[ -]?\d){11,17}(?!\d|\.\d)")
 _CARD_DIGITS = range(13, 20)
 _PARAMETER = re.compile(r"([?&;])([^=&;#]*)=([^&;#]*)")
 Headers = Sequence[tuple[str, str]]
@@ -72,10 +76,10 @@ def read_redaction(entries: Iterable[str]) -> Redaction:
 def redacted(headers: Headers, body: bytes, redaction: Redaction = Redaction()) -> Kept:
     """Return headers and body of one message as they may be stored; the body decoded."""
     kept_headers, count = [], 0
-    for name, value in headers:
+    for name, value in headers[:MAX_STORED_HEADERS]:
         secret = name.lower() in redaction.headers or is_secret_header(name)
         count += secret
-        kept_headers.append([name, REDACTED if secret else value])
+        kept_headers.append([name[:100], REDACTED if secret else _line(value)])
     try:
         plain = decode(body, tuple((name.lower(), value) for name, value in headers))
     except BodyError as error:
@@ -110,6 +114,10 @@ def without_cards(text: str) -> str:
     return _CARD.sub(_card, text)
 
 
+def _line(value: str) -> str:
+    return without_cards(value.replace("\x00", "\ufffd"))[:MAX_STORED_VALUE]
+
+
 def _withheld(body: bytes, why: str) -> bytes:
     return f"[withheld: {len(body)} bytes, {why}]".encode()
 
@@ -136,15 +144,22 @@ def _events(body: bytes, redaction: Redaction) -> tuple[bytes, int]:
 def _json(body: bytes, redaction: Redaction) -> tuple[bytes, int]:
     try:
         document = orjson.loads(body)
-    except ValueError:
-        if redaction.paths:
-            return _withheld(body, "not JSON, so its paths cannot be redacted"), 1
-        text = body.decode("utf-8", errors="surrogateescape")
-        clean = without_cards(text)
-        return (body, 0) if clean == text else (clean.encode("utf-8", "surrogateescape"), 1)
-    found = [0]
-    clean_document = _clean(document, redaction.paths, found)
-    return (orjson.dumps(clean_document), found[0]) if found[0] else (body, 0)
+        found = [0]
+        clean = _clean(document, redaction.paths, found)
+    except (ValueError, RecursionError):
+        return _not_json(body, redaction)
+    if redaction.paths and has_more_members(body, count_members(document)):
+        # Of a repeated key only the last value was searched, so only that is kept.
+        found[0] += 1
+    return (orjson.dumps(clean), found[0]) if found[0] else (body, 0)
+
+
+def _not_json(body: bytes, redaction: Redaction) -> tuple[bytes, int]:
+    if redaction.paths:
+        return _withheld(body, "not JSON, so its paths cannot be redacted"), 1
+    text = body.decode("utf-8", errors="surrogateescape")
+    clean = without_cards(text)
+    return (body, 0) if clean == text else (clean.encode("utf-8", "surrogateescape"), 1)
 
 
 def _clean(value: Any, paths: Sequence[tuple[Step, ...]], found: list[int]) -> Any:
