@@ -175,6 +175,6 @@ FAULTS: dict[str, Fault] = {
     "postgres_no_room": no_room,
     "postgres_hung": hung,
     "postgres_same_version": web.same_version,
-    "postgres_web_killed_in_decisions": web.killed_in_decisions,
+    "postgres_web_killed_in_decisions": partial(web.killed_in_decisions, lives=3),
     "postgres_roll_back_alone": partial(everything.roll_back_alone, climbs=1),
 }

@@ -17,18 +17,18 @@ WEIGHTS = (5, 25, 50)
 CROWD = 16
 
 
-def killed_in_decisions(world: World, trial: Trial) -> None:
+def killed_in_decisions(world: World, trial: Trial, *, lives: int = LIVES) -> None:
     """kill -9 at a random moment of promote, hold, resume and roll back, again and again."""
     world.stand_at(5)
     following = Spare(world)
     counts = {"ok": 0, "fail": 0, "info": 0}
-    for life in range(LIVES):
+    for life in range(lives):
         spare = following.ready()
         following = Spare(world)
         for made in _promote_killed(world, spare) if life % 2 == 0 else _burst_killed(world, spare):
             counts[made.outcome] += 1
     following.kill()
-    trial.figures |= {"kills": LIVES, **counts}
+    trial.figures |= {"kills": lives, **counts}
     again = world.document()
     made = world.call("hold")
     trial.expect("I11", made.outcome == "ok", f"after the kills nothing can be decided: {again}")
