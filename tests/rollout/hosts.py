@@ -52,6 +52,14 @@ class Host:
         document = Snapshot.objects.order_by("-generation").first().document
         return asyncio.run(self.bench.applier.offer(document))
 
+    def offered(self, document):
+        """Offer any document."""
+        return asyncio.run(self.bench.applier.offer(document))
+
+    def settle(self):
+        """Let the edge notice what changed at Envoy."""
+        asyncio.run(self.bench.applier.settle())
+
     def breaks(self, reason="users complain", *, at=NOW, by="root"):
         """Break the glass on the host; the control plane hears nothing of it yet."""
         return asyncio.run(self.bench.applier.hold(new_hold_id(), reason, at.timestamp(), by=by))
