@@ -6,16 +6,14 @@ import signal
 import sys
 import uuid
 
-import uvloop
-
-from traffic.edge import hold
-from traffic.edge.app import Edge
-from traffic.edge.collector import Collector
 from traffic.edge.config import EdgeConfig, environment, parse_config
 
 
 async def run(config: EdgeConfig) -> None:
     """Run one edge until SIGTERM or SIGINT."""
+    from traffic.edge.app import Edge
+    from traffic.edge.collector import Collector
+
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -25,9 +23,16 @@ async def run(config: EdgeConfig) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """Run the program that the arguments name; returns the exit status."""
+    """Run the program that the arguments name; returns the exit status.
+
+    Each imports only what it needs: who breaks the glass on a busy host waits for nothing else.
+    """
     if arguments[:1] == ["hold"]:
+        from traffic.edge import hold
+
         return hold.main(arguments[1:])
+    import uvloop
+
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     # httpx logs every request at INFO; the admin socket is asked a hundred times a second.
     logging.getLogger("httpx").setLevel(logging.WARNING)
