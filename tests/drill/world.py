@@ -28,8 +28,8 @@ from tests.walkthrough.stack import ROOT, Stack
 SLUG = "embeddings"
 USER_RATE = 60
 CHILDREN = ("redis", "web", "worker", "beat", "edge", "envoy", "legacy", "candidate", "traffic")
-SETTLE_SECONDS = 60.0
-CLIMB_SECONDS = 90.0
+SETTLE_SECONDS = 120.0
+CLIMB_SECONDS = 240.0
 PROXY_SECONDS = 2.0
 FRESH_SECONDS = 6.0
 
