@@ -2,7 +2,8 @@
 
 Two things take its place: legacy's rate of bad requests, frozen from the last step with traffic,
 against which the candidate's blocks are tested; and pairs in the reverse direction, requests that
-the candidate answered and legacy got as a copy. Either may FAIL, only pairs can PASS.
+the candidate answered and legacy got as a copy. Only pairs can PASS. Both may FAIL for errors; for
+latency the blocks alone, because a legacy that gets a few copies is idle and so quicker than ever.
 """
 
 from dataclasses import dataclass
@@ -20,8 +21,6 @@ from judge.rates import MAX_N, log_needed, rate_upper
 # The frozen rate is an upper bound at this level; a rate of nothing is not to be tested against.
 FROZEN_ALPHA = 0.01
 LOWEST_RATE = 1e-6
-# The block test and the reverse pairs share the alpha of FAIL.
-DETECTORS = 2
 FORECAST_STEPS = 24
 
 
@@ -55,7 +54,10 @@ class FullCounts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FullRule:
-    """How bad requests are judged at 100 %: `delta` above legacy's share, `rho` times its rate."""
+    """How bad requests are judged at 100 %: `delta` above legacy's share, `rho` times its rate.
+
+    `pairs_fail` lets pairs FAIL beside the blocks; the two then share the alpha of FAIL.
+    """
 
     name: str
     what: str
@@ -65,6 +67,12 @@ class FullRule:
     alpha_fail: float
     events: int
     keys: int
+    pairs_fail: bool = True
+
+    @property
+    def alpha_detector(self) -> float:
+        """The alpha of FAIL that each detector has."""
+        return self.alpha_fail / (2 if self.pairs_fail else 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +96,7 @@ class FullFacts:
 
     @property
     def fail_needed(self) -> float:
-        return log_needed(self.rule.alpha_fail / DETECTORS)
+        return log_needed(self.rule.alpha_detector)
 
     @property
     def live_failed(self) -> bool:
@@ -100,12 +108,18 @@ class FullFacts:
     @property
     def pairs_failed(self) -> bool:
         """Whether the pairs suffice for FAIL."""
-        enough = self.pairs.plus >= self.rule.events
+        enough = self.rule.pairs_fail and self.pairs.plus >= self.rule.events
         return enough and self.pairs_fail_log_e >= self.fail_needed
 
     @property
     def failed(self) -> bool:
         return self.live_failed or self.pairs_failed
+
+    @property
+    def fail_log_e(self) -> float:
+        """The evidence of the detector that is closer to FAIL."""
+        both = max(self.live_log_e, self.pairs_fail_log_e)
+        return both if self.rule.pairs_fail else self.live_log_e
 
     def factor(self, *, best: bool) -> float | None:
         """Return how many times the present pairs PASS takes."""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from judge import gate, words
 from judge.evidence import Evidence, Part
-from judge.full import DETECTORS, FullFacts
+from judge.full import FullFacts
 from judge.gate import Lack, Minimums
 from judge.paired import paired_log_e, paired_lower, paired_upper
 from judge.verdict import Verdict
@@ -57,7 +57,7 @@ def pairs_part(facts: FullFacts) -> Part:
     """Return the part about the pairs in the reverse direction."""
     rule, pairs, deff = facts.rule, facts.pairs, facts.deff
     scaled = pairs.plus / deff, pairs.zero / deff, pairs.minus / deff
-    lower = paired_lower(*scaled, rule.alpha_fail / DETECTORS) if pairs.n else None
+    lower = paired_lower(*scaled, rule.alpha_detector) if pairs.n else None
     upper = paired_upper(*scaled, rule.alpha_pass) if pairs.n else None
     verdict = Verdict.PASS if facts.log_e >= facts.log_needed else Verdict.INCONCLUSIVE
     return Part(
@@ -71,8 +71,8 @@ def pairs_part(facts: FullFacts) -> Part:
         limit=rule.delta,
         log_e=facts.log_e,
         log_needed=facts.log_needed,
-        fail_log_e=facts.pairs_fail_log_e,
-        fail_log_needed=facts.fail_needed,
+        fail_log_e=facts.pairs_fail_log_e if rule.pairs_fail else None,
+        fail_log_needed=facts.fail_needed if rule.pairs_fail else None,
     )
 
 
@@ -137,7 +137,7 @@ def evidence(
         k=shown.pairs.plus,
         log_e=weakest.log_e,
         log_needed=weakest.log_needed,
-        fail_log_e=max(max(facts.live_log_e, facts.pairs_fail_log_e) for facts in found),
+        fail_log_e=max(facts.fail_log_e for facts in found),
         fail_log_needed=shown.fail_needed,
         progress=gate.progress(weakest.log_e, weakest.log_needed),
         eta_s=forecasts[0],

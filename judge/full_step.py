@@ -61,8 +61,9 @@ def judge_latency_full(  # noqa: PLR0913 - what a live gate knows
 
     `taus` tells which share of legacy's attempts each threshold of the policy left below it
     ("p95": 0.95): the margin of the pairs is that as many more than legacy's are slow as the
-    policy's ratio tolerates, (rho - 1) (1 - tau). Counts that cannot be believed, or missing ones,
-    give ERROR and the reason; ValueError for a threshold without its tau.
+    policy's ratio tolerates, (rho - 1) (1 - tau). Pairs may PASS, never FAIL: their legacy is idle.
+    Counts that cannot be believed, or missing ones, give ERROR and the reason; ValueError for a
+    threshold without its tau.
     """
     margins = {name: (rho - 1) * (1 - _tau(taus, name)) for name, rho in policy.rho.items()}
     deff, keys = deff or {}, slow_keys or {}
@@ -83,6 +84,7 @@ def judge_latency_full(  # noqa: PLR0913 - what a live gate knows
                 alpha_fail=policy.alpha_fail / len(policy.rho) / strata_count,
                 events=policy.min_fail_events,
                 keys=policy.min_fail_keys,
+                pairs_fail=False,
             ),
             keys=None if slow_keys is None else keys.get(name, 0),
             deff=float(deff.get(name, 1.0)),

@@ -112,6 +112,20 @@ def dense(histogram: Mapping[int, int]) -> npt.NDArray[np.int64]:
     return counts
 
 
+def pack(histogram: Mapping[int, int]) -> bytes:
+    """Return the histogram as int64 pairs of bucket and count; `unpack` is its inverse."""
+    return np.array(sorted(histogram.items()), dtype=np.int64).tobytes()
+
+
+def unpack(packed: Iterable[bytes]) -> Histogram:
+    """Return the sum of packed histograms; costs next to nothing per histogram."""
+    pairs = np.frombuffer(b"".join(packed), dtype=np.int64).reshape(-1, 2)
+    counts = np.zeros(BUCKETS, dtype=np.int64)
+    np.add.at(counts, pairs[:, 0], pairs[:, 1])
+    used = np.flatnonzero(counts)
+    return dict(zip(used.tolist(), counts[used].tolist(), strict=True))
+
+
 def total(histogram: Mapping[int, int]) -> int:
     """Return how many durations were counted."""
     return sum(histogram.values())

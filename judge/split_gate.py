@@ -3,6 +3,7 @@
 It is never a verdict about the candidate: it knows PASS, INCONCLUSIVE and ERROR.
 """
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from judge.verdict import Verdict
 RULE = "split"
 RULE_VERSION = "1"
 VOLUME_SIGMAS = 5.0
+MINUTE_S = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +135,20 @@ def judge_split(*, counts: SplitCounts, elapsed_s: float, policy: SplitPolicy) -
         sentence="; ".join([check.sentence, *broken]),
         reasons=(*broken, *_worth_saying(check, counts)),
     )
+
+
+def exposed_for(
+    minutes: Sequence[tuple[int, int]], *, weight: float, policy: SplitPolicy
+) -> tuple[float, float]:
+    """Return for how long (s) the candidate's share of requests has been above the bound, and it.
+
+    `minutes` are requests of the candidate and of all, newest first; a minute without any ends it.
+    """
+    most = policy.exposure_factor * weight + policy.exposure_extra
+    over = list(itertools.takewhile(lambda minute: minute[0] > most * minute[1], minutes))
+    requests = sum(n for _, n in over)
+    share = sum(k for k, _ in over) / requests if requests else 0.0
+    return float(MINUTE_S * len(over)), share
 
 
 def effective_keys(requests_per_key: Sequence[int]) -> float:

@@ -18,6 +18,7 @@ from rollout.policy_parts import (
     RegressionPolicy,
     SlowRule,
     Step,
+    ThinRoutes,
     check_number,
     leaves,
 )
@@ -104,6 +105,11 @@ class Policy:
     max_uncomparable: float = 0.01
     # The load test at twice production.
     load: LoadRules = GUIDE_LOAD
+    # Routes too thin to be judged, in the checklist's gates and in those of a step.
+    thin_routes: ThinRoutes = "block"
+    thin_routes_live: ThinRoutes = "block"
+    # Bad requests come in bursts: counts are divided by legacy's measured design effect, or this.
+    min_design_effect: float = 1.0
 
     def __post_init__(self) -> None:
         """Refuse what could open a gate by accident."""
@@ -257,6 +263,8 @@ DEMO = replace(
     # A hundredth of the requests is too few to say anything about within a minute.
     regression=RegressionPolicy(slow=(SlowRule(0.5, 1.1), SlowRule(0.95, 1.25)), alpha_pass=0.05),
     load=DEMO_LOAD,
+    # In a step of seconds a route sees a handful of the candidate's users.
+    thin_routes_live="waive",
     block_seconds=2,
     shadow_tth=10_000,
     noise_tth=1000,

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, is_dataclass
-from typing import Any
+from typing import Any, Literal
 
 
 class PolicyError(ValueError):
@@ -96,6 +96,10 @@ class RegressionPolicy:
     min_fail_keys: int = 3
 
 
+# What becomes of a route with too little traffic to be judged by itself: it keeps the gate closed,
+# does unless replay has shown it, or is named and left.
+ThinRoutes = Literal["block", "replay", "waive"]
+
 DAY_S = 86_400
 YEAR_S = 366 * DAY_S
 
@@ -116,6 +120,7 @@ BOUNDS: Mapping[str, tuple[float, float]] = {
     "alpha_fail": ALPHA,
     "alpha_step": ALPHA,
     "alpha": ALPHA,
+    "min_design_effect": (1.0, 1000.0),
     "rho": (1.0, 1000.0),
     "rho_open": (1.0, 1000.0),
     "rho_fail": (1.0, 1000.0),

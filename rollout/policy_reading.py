@@ -152,7 +152,7 @@ def _stricter(path: str, old: Any, new: Any) -> bool:
     if isinstance(old, NoneType) or isinstance(new, NoneType):
         # A gate or percentile that came in asks for more; anything else that came or went is loose.
         return old is None and leaf == "from_weight"
-    if leaf in ("on_fail", "on_fail_to"):
-        return bool(new in ("roll_back", "zero"))
+    if leaf in ("on_fail", "on_fail_to", "thin_routes", "thin_routes_live"):
+        return bool(new in ("roll_back", "zero", "block"))
     direction = STRICTER.get(leaf, 0)
     return bool((new - old) * direction > 0) if direction else False

@@ -85,7 +85,7 @@ def migration_view(slug: str, *, now: datetime) -> MigrationView:
     approval = oversight.open_approval(migration, _next_action(migration))
     waived = oversight.live_waivers(migration, now=now)
     latched = tuple(oversight.open_latches(migration))
-    closed = why_closed(migration, following, results, waived=waived, latched=latched)
+    closed = why_closed(migration, following, results, latched=latched)
     return MigrationView(
         migration=migration,
         policy=policy,
@@ -138,7 +138,6 @@ def why_closed(
     following: Place | None,
     results: Sequence[GateResult],
     *,
-    waived: Mapping[str, Waiver],
     latched: Sequence[GateLatch],
 ) -> str:
     """Return the one line beside a closed Promote, or the empty text when it is open."""
@@ -148,7 +147,7 @@ def why_closed(
         return f"Nothing follows {migration.place.words()}."
     if migration.held:
         return f"Held by {migration.held_by}: {migration.held_reason} Resume first."
-    closed = [r for r in results if r.blocks and not oversight.is_waived(r.key, r.evidence, waived)]
+    closed = [r for r in results if r.blocks]
     if not closed:
         return _why_latched(migration, following, results, latched)
     first = closed[0]

@@ -74,6 +74,9 @@ class PairBlock(models.Model):
     excluded = models.PositiveBigIntegerField(default=0)
     uncomparable = models.JSONField(default=dict)
     duplicates = models.PositiveBigIntegerField(default=0)
+    # Of reverse pairs, who was bad, by kind ("errors", "p50", ...): candidate only, neither or
+    # both, legacy only, both. `shadow.services.comparing` counts them.
+    bad = models.JSONField(default=dict)
     # 8-byte hashes of the pair ids in this block, so that a pair sent twice counts once. A pair's
     # block follows from its own time, so both copies meet here. Emptied by housekeeping.
     seen = models.BinaryField(default=bytes)
@@ -89,6 +92,33 @@ class PairBlock(models.Model):
             ),
         ]
         indexes = [models.Index(fields=["pair", "builds", "start"], name="pair_block_by_time")]
+
+    def __str__(self) -> str:
+        return f"{self.pair_id} {self.route} {self.start}"
+
+
+class PairHour(models.Model):
+    """One hour of one route's pair blocks up to `until`: a cache, rebuilt when a pair comes late.
+
+    `blocks` are int64 rows of `shadow.hours.COLUMNS`, one per block; the rest is added up.
+    """
+
+    pair = models.ForeignKey(ServicePair, on_delete=models.CASCADE)
+    route = models.CharField(max_length=200)
+    kind = models.CharField(max_length=8)
+    builds = models.CharField(max_length=201)
+    start = models.BigIntegerField(help_text="unix seconds")
+    until = models.BigIntegerField(help_text="unix seconds")
+    blocks = models.BinaryField(default=bytes)
+    uncomparable = models.JSONField(default=dict)
+    bad = models.JSONField(default=dict)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["pair", "builds", "start", "route", "kind"], name="one_pair_hour"
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.pair_id} {self.route} {self.start}"

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import orjson
 
@@ -10,6 +10,7 @@ from shadow.comparison import Answer
 
 KINDS = frozenset({"forward", "reverse", "noise"})
 BUILD_HEADER = "x-build-id"
+MAX_THRESHOLDS = 8
 
 
 class PairError(ValueError):
@@ -18,7 +19,10 @@ class PairError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """One request with both answers. Legacy is always the reference, whoever served the user."""
+    """One request with both answers. Legacy is always the reference, whoever served the user.
+
+    `slow` names the step's latency thresholds, each with the sides above it: a legacy, b candidate.
+    """
 
     id: str
     stream: str
@@ -33,6 +37,7 @@ class Pair:
     legacy_us: int
     candidate: Answer
     candidate_us: int
+    slow: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def digest(self) -> bytes:
@@ -69,6 +74,7 @@ def read_pair(fields: Mapping[bytes, bytes]) -> Pair:
             legacy_us=int(fields.get(b"a_us") or 0),
             candidate=_answer(fields, b"b_", "truncated_b" in flags),
             candidate_us=int(fields.get(b"b_us") or 0),
+            slow=_slow(fields.get(b"slow")),
         )
     except (KeyError, ValueError, TypeError) as exc:
         raise PairError(f"unreadable pair: {exc}") from exc
@@ -81,6 +87,13 @@ def _answer(fields: Mapping[bytes, bytes], prefix: bytes, truncated: bool) -> An
         body=fields.get(prefix + b"body", b""),
         truncated=truncated,
     )
+
+
+def _slow(raw: bytes | None) -> dict[str, str]:
+    found = orjson.loads(raw or b"{}")
+    if not isinstance(found, dict) or len(found) > MAX_THRESHOLDS:
+        raise PairError("slow: expected an object of a few thresholds")
+    return {str(name)[:20]: str(sides) for name, sides in found.items()}
 
 
 def _headers(raw: bytes | None) -> tuple[tuple[str, str], ...]:

@@ -1,13 +1,21 @@
 """Readings of the evidence: blocks as arrays, causes with their share, the latest probes."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
 import numpy as np
-from django.db.models import Sum
+from django.db.models import Max, Sum
 
-from shadow.models import MismatchGroup, MismatchSample, PairBlock, ProbeResult, ServicePair
+from shadow import hours
+from shadow.models import (
+    CheckRun,
+    MismatchGroup,
+    MismatchSample,
+    PairBlock,
+    ProbeResult,
+    ServicePair,
+)
 
 Counts = np.ndarray
 
@@ -37,51 +45,66 @@ class PairEvidence:
     last_end: int | None
     excluded: int = 0
     uncomparable: Mapping[str, int] = field(default_factory=dict)
+    # Requests of the corpus, sent to both sides: counted apart.
+    replay: Mapping[str, BlockSeries] = field(default_factory=dict)
 
 
 def pair_evidence(*, pair: ServicePair, since: datetime | None) -> PairEvidence:
     """Return the blocks since `since` that both present builds answered."""
-    rows = PairBlock.objects.filter(pair=pair, builds=pair.builds)
-    if since is not None:
-        rows = rows.filter(start__gte=int(since.timestamp()))
-    found = list(
-        rows.values_list(
-            "kind", "route", "start", "compared", "mismatched", "excluded", "uncomparable"
-        )
-    )
-    live = [row for row in found if row[0] in LIVE_KINDS]
-    uncomparable: dict[str, int] = {}
-    for row in live:
-        for cause, count in row[6].items():
-            uncomparable[cause] = uncomparable.get(cause, 0) + count
+    found = hours.block_rows(pair=pair, since=since)
+    live = {key: rows for key, rows in found.items() if key[1] in LIVE_KINDS}
+    overall = _merged(live.values())
+    routes = sorted({route for route, _ in live})
     return PairEvidence(
-        overall=_series(live),
-        routes={
-            route: _series([row for row in live if row[1] == route])
-            for route in sorted({row[1] for row in live})
-        },
-        noise=_series([row for row in found if row[0] == "noise"]),
+        overall=_series(overall),
+        routes={route: _of_route(live, route) for route in routes},
+        noise=_series(_merged(rows for (_, kind), rows in found.items() if kind == "noise")),
+        replay={route: _series(rows) for (route, kind), rows in found.items() if kind == "replay"},
         since=since,
-        first_start=min((row[2] for row in live), default=None),
-        last_end=max((row[2] + pair.block_seconds for row in live), default=None),
-        excluded=sum(row[5] for row in live),
-        uncomparable=uncomparable,
+        first_start=int(overall[0, 0]) if overall.size else None,
+        last_end=int(overall[-1, 0]) + pair.block_seconds if overall.size else None,
+        excluded=int(overall[:, 3].sum()),
+        uncomparable=hours.causes_of_loss(pair=pair, since=since) if overall[:, 4].any() else {},
     )
 
 
-def _series(rows: list[tuple[str, str, int, int, int, int, dict[str, int]]]) -> BlockSeries:
-    """Merge rows of the same block by addition: workers, kinds and routes first, then judge."""
-    sums: dict[int, list[int]] = {}
-    for _, _, start, compared, mismatched, _, _ in rows:
-        block = sums.setdefault(start, [0, 0])
-        block[0] += compared
-        block[1] += mismatched
-    starts = sorted(sums)
-    return BlockSeries(
-        starts=np.array(starts, dtype=np.int64),
-        compared=np.array([sums[s][0] for s in starts], dtype=np.int64),
-        mismatched=np.array([sums[s][1] for s in starts], dtype=np.int64),
-    )
+def _of_route(live: Mapping[tuple[str, str], Counts], route: str) -> BlockSeries:
+    return _series(_merged(rows for (of, _), rows in live.items() if of == route))
+
+
+def _merged(parts: Iterable[Counts]) -> Counts:
+    """Add up blocks of the same time: kinds and routes first, then judge."""
+    rows = np.concatenate([np.zeros((0, len(hours.COLUMNS)), dtype=np.int64), *parts])
+    starts, places = np.unique(rows[:, 0], return_inverse=True)
+    sums = np.zeros((starts.size, rows.shape[1]), dtype=np.int64)
+    np.add.at(sums, places, rows)
+    sums[:, 0] = starts
+    return sums
+
+
+def _series(rows: Counts) -> BlockSeries:
+    return BlockSeries(starts=rows[:, 0], compared=rows[:, 1], mismatched=rows[:, 2])
+
+
+@dataclass(frozen=True, slots=True)
+class LatestRun:
+    """The newest run of a check, done or not, and the newest that is done; None without one."""
+
+    newest: CheckRun | None = None
+    done: CheckRun | None = None
+
+
+def latest_runs(*, pair: ServicePair) -> dict[str, LatestRun]:
+    """Return each checklist item's newest run and its newest finished one, of any builds."""
+    runs: dict[str, LatestRun] = {}
+    newest = CheckRun.objects.filter(pair=pair).values("item").annotate(last=Max("pk"))
+    done = newest.filter(state=CheckRun.State.DONE)
+    wanted = [row["last"] for row in (*newest, *done)]
+    for run in CheckRun.objects.filter(pk__in=wanted).order_by("pk"):
+        known = runs.get(run.item, LatestRun())
+        finished = run if run.state == CheckRun.State.DONE else known.done
+        runs[run.item] = LatestRun(newest=run, done=finished)
+    return runs
 
 
 def causes(*, pair: ServicePair, kinds: tuple[str, ...] = LIVE_KINDS) -> list[MismatchGroup]:

@@ -1,4 +1,4 @@
-"""Traffic blocks read as evidence: counts in time order and histograms, per arm and route."""
+"""Traffic blocks read as evidence: counts in time order, per arm and route."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -6,42 +6,53 @@ from datetime import datetime
 
 import numpy as np
 
-from judge.histogram import Histogram, merge, quantile
-from traffic.models import Split, TrafficBlock
+from traffic.hours import COLUMNS, HOUR_S, covered_until, split_keys, table
+from traffic.models import TrafficBlock, TrafficHour
 
-SLOW_QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
-# Fewer requests say too little about a 99th percentile to freeze it for a step.
-MIN_REQUESTS_TO_FREEZE = 200
+SLOW = COLUMNS[4:]
+# The blocks of one route and arm: (start, kind of bad answer, hashes as hex).
+Keys = tuple[tuple[int, str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class ArmBlocks:
-    """One arm's blocks: arrays of shape (B,), int64, in time order, and its latency histograms.
+    """One arm's blocks: arrays of shape (B,), int64, in time order.
 
     `slow` holds, per threshold name, the attempts above it, `warming` those whose latency was left
-    out of both that and the histograms. `even` and `odd` are the latencies of
-    sampled requests by the parity of their id: two arms that share no request.
+    out of that. `keys` are the users who met something bad, by block or hour.
     """
 
     starts: np.ndarray
     requests: np.ndarray
     errors: np.ndarray
-    error_keys: np.ndarray
     slow: Mapping[str, np.ndarray]
     warming: np.ndarray
-    all: Histogram = field(default_factory=dict)
-    even: Histogram = field(default_factory=dict)
-    odd: Histogram = field(default_factory=dict)
+    keys: Keys = field(default=())
+
+    def users(self, bad: str, *, since: datetime | None = None) -> int:
+        """Count the distinct users who met an error ("errors") or slowness: a lower bound."""
+        begin = since.timestamp() if since else 0
+        told = (packed for start, kind, packed in self.keys if kind == bad and start >= begin)
+        return len({key for packed in told for key in split_keys(packed)})
 
 
-EMPTY = ArmBlocks(
-    starts=np.zeros(0, dtype=np.int64),
-    requests=np.zeros(0, dtype=np.int64),
-    errors=np.zeros(0, dtype=np.int64),
-    error_keys=np.zeros(0, dtype=np.int64),
-    slow={name: np.zeros(0, dtype=np.int64) for name in SLOW_QUANTILES},
-    warming=np.zeros(0, dtype=np.int64),
-)
+def _arm(rows: np.ndarray, keys: Sequence[tuple[int, str, str]]) -> ArmBlocks:
+    """Merge rows of `COLUMNS` that may share blocks: proxies and routes first, then judge."""
+    starts, places = np.unique(rows[:, 0], return_inverse=True)
+    sums = np.zeros((starts.size, rows.shape[1]), dtype=np.int64)
+    np.add.at(sums, places, rows)
+    named = dict(zip(COLUMNS, sums.T, strict=True))
+    return ArmBlocks(
+        starts=starts,
+        requests=named["requests"],
+        errors=named["errors"],
+        slow={name: named[name] for name in SLOW},
+        warming=named["warming"],
+        keys=tuple(keys),
+    )
+
+
+EMPTY = _arm(np.zeros((0, len(COLUMNS)), dtype=np.int64), ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,70 +68,75 @@ class SplitBlocks:
         return found.get(name, EMPTY)
 
 
-def read_blocks(*, split: str, since: datetime, until: datetime | None = None) -> SplitBlocks:
-    """Return the blocks that began in the window, proxies added up."""
-    rows = TrafficBlock.objects.filter(split=split, start__gte=int(since.timestamp()))
-    if until is not None:
-        rows = rows.filter(start__lt=int(until.timestamp()))
-    found = list(rows)
-    arms = sorted({row.arm for row in found})
-    routes = sorted({row.route for row in found})
-    return SplitBlocks(
-        overall={arm: _arm([row for row in found if row.arm == arm]) for arm in arms},
-        routes={
-            route: {
-                arm: _arm([row for row in found if row.arm == arm and row.route == route])
-                for arm in arms
-            }
-            for route in routes
-        },
-    )
+def read_blocks(
+    *, split: str, since: datetime, arms: Sequence[str] = ("candidate", "legacy")
+) -> SplitBlocks:
+    """Return some arms' blocks that began since a moment, proxies added up."""
+    begin = int(since.timestamp())
+    covered = covered_until(split)
+    found = _Found()
+    _from_hours(found, split, begin, arms)
+    _from_blocks(found, split, max(begin, covered), arms)
+    if covered > begin:
+        _keys_before_whole_hours(found, split, begin, covered)
+    return found.blocks(arms)
 
 
-def _arm(rows: Sequence[TrafficBlock]) -> ArmBlocks:
-    starts = np.array(sorted({row.start for row in rows}), dtype=np.int64)
-    places = np.searchsorted(starts, np.array([row.start for row in rows], dtype=np.int64))
+class _Found:
+    """Rows and users by (route, arm), as they are read."""
 
-    def summed(values: Sequence[int]) -> np.ndarray:
-        total = np.zeros(len(starts), dtype=np.int64)
-        np.add.at(total, places, np.array(values, dtype=np.int64))
-        return total
+    def __init__(self) -> None:
+        self.rows: dict[tuple[str, str], list[np.ndarray]] = {}
+        self.keys: dict[tuple[str, str], list[tuple[int, str, str]]] = {}
 
-    return ArmBlocks(
-        starts=starts,
-        requests=summed([row.requests for row in rows]),
-        errors=summed([row.errors for row in rows]),
-        error_keys=summed([row.error_keys for row in rows]),
-        slow={name: summed([row.slow.get(name, 0) for row in rows]) for name in SLOW_QUANTILES},
-        all=_merged(rows, "all"),
-        even=_merged(rows, "even"),
-        odd=_merged(rows, "odd"),
-        warming=summed([row.warming for row in rows]),
-    )
+    def note(self, key: tuple[str, str], start: int, keys: Mapping[str, str]) -> None:
+        told = self.keys.setdefault(key, [])
+        told += [(start, kind, packed) for kind, packed in keys.items()]
 
-
-def _merged(rows: Sequence[TrafficBlock], part: str) -> Histogram:
-    return merge(
-        {int(bucket): count for bucket, count in row.latency.get(part, {}).items()} for row in rows
-    )
+    def blocks(self, arms: Sequence[str]) -> SplitBlocks:
+        routes: dict[str, dict[str, ArmBlocks]] = {}
+        for (route, arm), rows in self.rows.items():
+            made = _arm(np.concatenate(rows), self.keys.get((route, arm), ()))
+            routes.setdefault(route, {})[arm] = made
+        overall = {}
+        for arm in arms:
+            rows = [row for (_, of), found in self.rows.items() if of == arm for row in found]
+            keys = [key for (_, of), found in self.keys.items() if of == arm for key in found]
+            if rows:
+                overall[arm] = _arm(np.concatenate(rows), keys)
+        return SplitBlocks(overall=overall, routes=routes)
 
 
-def slow_thresholds(split: Split, *, until: datetime) -> dict[str, dict[str, int]]:
-    """Return per route legacy's p50, p95 and p99 in µs over the epoch that ends at `until`.
+def _from_hours(found: _Found, split: str, begin: int, arms: Sequence[str]) -> None:
+    hours = TrafficHour.objects.filter(split=split, start__gt=begin - HOUR_S, arm__in=arms)
+    values = hours.order_by("start").values_list("route", "arm", "start", "blocks", "keys")
+    for route, arm, start, packed, keys in values:
+        rows = table(bytes(packed))
+        found.rows.setdefault((route, arm), []).append(rows[rows[:, 0] >= begin])
+        if start >= begin:
+            found.note((route, arm), start, keys)
 
-    Routes that legacy answered too seldom are left out: they keep what was frozen before.
-    """
-    if split.asked_at is None:
-        return {}
-    blocks = read_blocks(split=split.name, since=split.asked_at, until=until)
-    found = {}
-    for route in blocks.routes:
-        legacy = blocks.arm("legacy", route)
-        if int(legacy.requests.sum()) >= MIN_REQUESTS_TO_FREEZE:
-            found[route] = {
-                name: int(quantile(legacy.all, tau) or 0) for name, tau in SLOW_QUANTILES.items()
-            }
-    return found
+
+def _from_blocks(found: _Found, split: str, begin: int, arms: Sequence[str]) -> None:
+    blocks = TrafficBlock.objects.filter(split=split, start__gte=begin, arm__in=arms)
+    names = ("route", "arm", "slow", "keys", *COLUMNS[:4])
+    rows: dict[tuple[str, str], list[list[int]]] = {}
+    for route, arm, slow, keys, *counts in blocks.values_list(*names):
+        rows.setdefault((route, arm), []).append([*counts, *(slow.get(n, 0) for n in SLOW)])
+        if keys:
+            found.note((route, arm), counts[0], keys)
+    for key, of_key in rows.items():
+        found.rows.setdefault(key, []).append(np.array(of_key, dtype=np.int64))
+
+
+def _keys_before_whole_hours(found: _Found, split: str, begin: int, covered: int) -> None:
+    """Take the users of a window's first, partial hour from its blocks: the row has them all."""
+    first_whole = -(-begin // HOUR_S) * HOUR_S
+    blocks = TrafficBlock.objects.filter(
+        split=split, start__gte=begin, start__lt=min(first_whole, covered), arm="candidate"
+    ).exclude(keys={})
+    for route, arm, start, keys in blocks.values_list("route", "arm", "start", "keys"):
+        found.note((route, arm), start, keys)
 
 
 @dataclass(frozen=True, slots=True)

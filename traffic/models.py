@@ -56,6 +56,9 @@ class Split(models.Model):
     # Per route, the latencies in µs above which an attempt of this step is slow: frozen from what
     # legacy did in the step before, so that a step is never measured by itself.
     slow_us = models.JSONField(default=dict, blank=True)
+    # Per route, what legacy did in the last step it served, and how its bad requests cluster:
+    # see `traffic.reference`. Frozen with `slow_us`.
+    frozen = models.JSONField(default=dict, blank=True)
     # Of a migration that ended and made room for another: no longer in the group's documents.
     retired = models.BooleanField(default=False)
     # Copies per request for a load test, in ten-thousandths, and when they end whoever is dead.
@@ -224,7 +227,8 @@ class TrafficBlock(EdgeBlock):
     requests = models.PositiveBigIntegerField(default=0)
     status = models.JSONField(default=dict)
     errors = models.PositiveBigIntegerField(default=0)
-    error_keys = models.PositiveBigIntegerField(default=0)
+    # Distinct users who met an error or a slow answer, a few of each: {"errors": "<hex>", ...}.
+    keys = models.JSONField(default=dict)
     slow = models.JSONField(default=dict)
     warming = models.PositiveBigIntegerField(default=0)
     shed = models.PositiveBigIntegerField(default=0)
@@ -244,26 +248,63 @@ class TrafficBlock(EdgeBlock):
         return f"{self.split} {self.route} {self.arm} {self.start}"
 
 
-class LatencyHour(models.Model):
-    """The latency histograms of one settled hour, all proxies added up."""
+class TrafficHour(models.Model):
+    """One hour of one arm and route up to `until`, all proxies added up; see `traffic.hours`.
+
+    A cache of blocks, rebuilt when one comes late, and what is left when blocks have expired.
+    """
 
     split = models.SlugField()
     route = models.CharField(max_length=200)
     arm = models.CharField(max_length=24)
     start = models.BigIntegerField(help_text="unix seconds")
-    even = models.JSONField(default=dict)
-    odd = models.JSONField(default=dict)
-    warming = models.PositiveBigIntegerField(default=0)
+    until = models.BigIntegerField(help_text="unix seconds")
+    # Of the hour's row without route, which says how far the hour is: another one whenever the hour
+    # is built anew, so that what was read of it may be kept in memory.
+    token = models.CharField(max_length=32, blank=True)
+    # int64 arrays, one row per block: `hours.COLUMNS`, and requests above each of `marks`, legacy's
+    # quantiles of the hour before in µs.
+    blocks = models.BinaryField(default=bytes)
+    above = models.BinaryField(default=bytes)
+    marks = models.JSONField(default=list)
+    # Sparse histograms, int64 pairs of bucket and count.
+    all = models.BinaryField(default=bytes)
+    even = models.BinaryField(default=bytes)
+    odd = models.BinaryField(default=bytes)
+    keys = models.JSONField(default=dict)
 
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["split", "route", "arm", "start"], name="one_latency_hour"
+                fields=["split", "route", "arm", "start"], name="one_traffic_hour"
             )
         ]
+        indexes = [models.Index(fields=["split", "start"], name="traffic_hour_by_split")]
 
     def __str__(self) -> str:
         return f"{self.split} {self.route} {self.arm} {self.start}"
+
+
+class RoutingHour(models.Model):
+    """One hour of one step's routing up to `until`, all proxies added up; a cache of blocks."""
+
+    split = models.SlugField()
+    epoch = models.CharField(max_length=40, blank=True)
+    start = models.BigIntegerField(help_text="unix seconds")
+    until = models.BigIntegerField(help_text="unix seconds")
+    # Sums by name, and when flips and the newest block were: see `traffic.routing`.
+    sums = models.JSONField(default=dict)
+    flips = models.JSONField(default=list)
+    candidate_keys = models.BinaryField(default=bytes)
+    legacy_keys = models.BinaryField(default=bytes)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["split", "epoch", "start"], name="one_routing_hour")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.split} {self.epoch} {self.start}"
 
 
 class RoutingBlock(EdgeBlock):
@@ -274,6 +315,9 @@ class RoutingBlock(EdgeBlock):
     failed_over = models.PositiveBigIntegerField(default=0)
     diverted = models.PositiveBigIntegerField(default=0)
     arms = models.JSONField(default=dict)
+    # Requests of counted keys, and the sum over keys of squared requests: how uneven they are.
+    key_requests = models.PositiveBigIntegerField(default=0)
+    key_squares = models.PositiveBigIntegerField(default=0)
     # 8 bytes per key hash, sorted; merging proxies is a set union.
     candidate_keys = models.BinaryField(default=bytes)
     legacy_keys = models.BinaryField(default=bytes)

@@ -1,11 +1,10 @@
 """Readings of the data plane: who is in effect, what was observed, what became of the samples."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
-import numpy as np
 from django.db.models import Max, Sum
 
 from traffic.holds import Held, held_of, released_ids
@@ -13,12 +12,27 @@ from traffic.models import (
     Acknowledgement,
     Proxy,
     ProxyGroup,
-    RoutingBlock,
     Snapshot,
     Split,
     TapBlock,
     TrafficBlock,
 )
+from traffic.routing import Observed, observed
+
+__all__ = [
+    "ArmTotals",
+    "Convergence",
+    "Observed",
+    "accounting",
+    "arm_totals",
+    "convergence",
+    "latest_generations",
+    "observed",
+    "proxies",
+    "proxy_by_token_hash",
+    "snapshot",
+    "split_by_name",
+]
 
 PROXY_SILENT_SECONDS = 15
 
@@ -47,37 +61,6 @@ class Convergence:
         return (
             self.total > 0 and len(self.accepted) == self.total and not (self.silent or self.held)
         )
-
-
-@dataclass(frozen=True, slots=True)
-class Observed:
-    """Distinct keys by the side they were sent to, requests, fallbacks and flips since a moment."""
-
-    candidate_keys: int = 0
-    legacy_keys: int = 0
-    candidate_requests: int = 0
-    legacy_requests: int = 0
-    failed_over: int = 0
-    diverted: int = 0
-    flips: tuple[str, ...] = ()
-    flip_count: int = 0
-    last_block_end: int | None = None
-
-    @property
-    def keys(self) -> int:
-        """All distinct keys."""
-        return self.candidate_keys + self.legacy_keys
-
-    @property
-    def key_share(self) -> float | None:
-        """Candidate's share of distinct keys, 0 to 1; None without keys."""
-        return self.candidate_keys / self.keys if self.keys else None
-
-    @property
-    def request_share(self) -> float | None:
-        """Candidate's share of requests by routing decision; None without requests."""
-        total = self.candidate_requests + self.legacy_requests
-        return self.candidate_requests / total if total else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,48 +120,6 @@ def convergence(*, group_id: int, generation: int, now: datetime) -> Convergence
 
 def _uses(proxy: Proxy, generation: int) -> bool:
     return proxy.state == "accepted" and proxy.generation >= generation
-
-
-def observed(*, split: str, epoch: str) -> Observed:
-    """Count distinct keys per side in the blocks of one step.
-
-    Edges begin an epoch once Envoy accepted it and drop what belonged to the one before, so that no
-    request of the old split is among them.
-    """
-    rows = list(
-        RoutingBlock.objects.filter(split=split, epoch=epoch)
-        .order_by("start")
-        .only(
-            "start",
-            "seconds",
-            "intended",
-            "failed_over",
-            "diverted",
-            "arms",
-            "flips",
-            "flip_count",
-            "candidate_keys",
-            "legacy_keys",
-        )
-    )
-    candidate = _union(bytes(row.candidate_keys) for row in rows)
-    legacy = _union(bytes(row.legacy_keys) for row in rows)
-    return Observed(
-        candidate_keys=len(candidate),
-        legacy_keys=len(np.setdiff1d(legacy, candidate, assume_unique=True)),
-        candidate_requests=sum(row.arms.get("candidate", 0) for row in rows),
-        legacy_requests=sum(row.arms.get("legacy", 0) for row in rows),
-        failed_over=sum(row.failed_over for row in rows),
-        diverted=sum(row.diverted for row in rows),
-        flips=tuple(flip for row in rows for flip in row.flips),
-        flip_count=sum(row.flip_count for row in rows),
-        last_block_end=rows[-1].start + rows[-1].seconds if rows else None,
-    )
-
-
-def _union(blobs: Iterable[bytes]) -> np.ndarray:
-    joined = b"".join(blobs)
-    return np.unique(np.frombuffer(joined, dtype=">u8"))
 
 
 def arm_totals(

@@ -13,9 +13,15 @@ from traffic.glass import HOLD_ID, MAX_TEXT, Sealed
 
 STATES = frozenset({"accepted", "rejected", "held", "silent", "stale"})
 MAX_COUNT = 2**53
+MAX_BLOCK_SECONDS = 3600
+# Of the columns that these texts are kept in.
+WIDTHS = {"split": 50, "proxy": 50, "arm": 24, "boot": 64, "state": 16}
 MAX_REASON = 2000
 MAX_RECORDS = 20
 MAX_HEX = 128
+# An edge tells 16 users per block and kind of bad answer.
+MAX_BAD_KEYS = 64
+MAX_KINDS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,18 +53,21 @@ def parse_report(doc: Any) -> Report:
     state = _text(doc, "state")
     if state not in STATES:
         raise ReportError(f"state: unknown value {state!r}")
-    envoy = doc.get("envoy") or {}
+    reason = _free(doc.get("reason"), MAX_REASON)
+    if state == "accepted" and reason:
+        # An acceptance that says what is wrong is none.
+        state = "rejected"
     return Report(
         proxy=_text(doc, "proxy"),
         boot=_text(doc, "boot"),
         seq=_count(doc, "seq"),
-        lineage=str(doc.get("lineage") or ""),
+        lineage=_free(doc.get("lineage"), 32),
         generation=_count(doc, "generation"),
         state=state,
-        reason=str(doc.get("reason") or "")[:MAX_REASON],
+        reason=reason,
         hold=_hold(doc.get("hold")),
-        envoy_version=str(envoy.get("version") or "")[:32],
-        capabilities=tuple(str(c)[:40] for c in doc.get("capabilities") or ())[:20],
+        envoy_version=_free(_object(doc, "envoy").get("version"), 32),
+        capabilities=tuple(_free(c, 40) for c in _items(doc, "capabilities"))[:20],
         traffic=tuple(_traffic(b) for b in _list(doc, "blocks")),
         routing=tuple(_routing(b) for b in _list(doc, "routing")),
         taps=tuple(_taps(b) for b in _list(doc, "taps")),
@@ -107,7 +116,7 @@ def _traffic(block: Mapping[str, Any]) -> dict[str, Any]:
         "requests": _count(block, "requests"),
         "status": _counts(block.get("status"), "status"),
         "errors": _count(block, "errors"),
-        "error_keys": _count(block, "error_keys"),
+        "keys": _bad_keys(block.get("keys")),
         "slow": _counts(block.get("slow"), "slow"),
         "warming": _count(block, "warming"),
         "shed": _count(block, "shed"),
@@ -116,18 +125,20 @@ def _traffic(block: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _routing(block: Mapping[str, Any]) -> dict[str, Any]:
-    keys = block.get("new_keys") or {}
+    keys = _object(block, "new_keys")
     return {
         **_key(block),
-        "epoch": str(block.get("epoch") or "")[:40],
+        "epoch": _free(block.get("epoch"), 40),
         "intended": _count(block, "intended"),
         "failed_over": _count(block, "failed_over"),
         "diverted": _count(block, "diverted"),
         "arms": _counts(block.get("arms"), "arms"),
-        "candidate_keys": _packed(keys.get("candidate", ())),
-        "legacy_keys": _packed(keys.get("legacy", ())),
-        "flips": [_flip(flip) for flip in block.get("flips") or ()][:20],
+        "candidate_keys": _packed(keys.get("candidate", ()), "new_keys"),
+        "legacy_keys": _packed(keys.get("legacy", ()), "new_keys"),
+        "flips": [_flip(flip) for flip in _items(block, "flips")][:20],
         "flip_count": _count(block, "flip_count"),
+        "key_requests": _count(block, "key_requests"),
+        "key_squares": _count(block, "key_squares"),
     }
 
 
@@ -153,7 +164,7 @@ def _key(block: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "split": _text(block, "split"),
         "start": _count(block, "start"),
-        "seconds": max(1, _count(block, "seconds")),
+        "seconds": max(1, _count(block, "seconds", high=MAX_BLOCK_SECONDS)),
     }
 
 
@@ -162,49 +173,78 @@ def _latency(value: Any) -> dict[str, Any]:
         return {}
     if not isinstance(value, Mapping):
         raise ReportError("latency: expected an object")
-    found: dict[str, Any] = {"table": str(value.get("table", ""))}
+    found: dict[str, Any] = {"table": _free(value.get("table"), 40)}
     for part in ("all", "even", "odd"):
         found[part] = _counts(value.get(part), f"latency.{part}")
     return found
 
 
-def _packed(keys: Sequence[Any]) -> bytes:
+def _bad_keys(value: Any) -> dict[str, str]:
+    """Return the key hashes of users with a bad answer, by what was bad, as one hex text each."""
+    if not value:
+        return {}
+    if not isinstance(value, Mapping):
+        raise ReportError("keys: expected an object of lists of hashes")
+    if len(value) > MAX_KINDS or any(len(keys) > MAX_BAD_KEYS for keys in value.values()):
+        raise ReportError(f"keys: expected at most {MAX_BAD_KEYS} hashes of {MAX_KINDS} kinds")
+    return {str(kind)[:20]: _packed(keys, "keys").hex() for kind, keys in value.items()}
+
+
+def _packed(keys: Sequence[Any], field: str) -> bytes:
     """Return hex key hashes as sorted 8-byte strings in one blob."""
     try:
         raw = sorted({bytes.fromhex(key.zfill(16)) for key in keys})
-    except (ValueError, AttributeError, binascii.Error) as exc:
-        raise ReportError("new_keys: expected 64-bit hashes in hex") from exc
+    except (ValueError, AttributeError, TypeError, binascii.Error) as exc:
+        raise ReportError(f"{field}: expected 64-bit hashes in hex") from exc
     if any(len(key) != 8 for key in raw):  # noqa: PLR2004  # bytes of a 64-bit hash
-        raise ReportError("new_keys: expected 64-bit hashes in hex")
+        raise ReportError(f"{field}: expected 64-bit hashes in hex")
     return b"".join(raw)
 
 
 def _flip(flip: Any) -> str:
     if not isinstance(flip, Mapping):
         raise ReportError("flips: expected objects with key, first and now")
-    return (
-        f"{str(flip.get('key'))[:32]}: {str(flip.get('first'))[:16]}, {str(flip.get('now'))[:16]}"
-    )
+    key, first, now = (_free(flip.get(name), 32) for name in ("key", "first", "now"))
+    return f"{key}: {first}, {now}"
 
 
 def _list(doc: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
-    value = doc.get(name) or []
-    if not isinstance(value, list) or not all(isinstance(item, Mapping) for item in value):
+    value = _items(doc, name)
+    if not all(isinstance(item, Mapping) for item in value):
         raise ReportError(f"{name}: expected a list of objects")
     return value
 
 
-def _text(doc: Mapping[str, Any], name: str) -> str:
-    value = doc.get(name)
-    if not isinstance(value, str) or not value or len(value) > 200:  # noqa: PLR2004  # column width
-        raise ReportError(f"{name}: expected a text of 1 to 200 characters")
+def _items(doc: Mapping[str, Any], name: str) -> list[Any]:
+    value = doc.get(name) or []
+    if not isinstance(value, list):
+        raise ReportError(f"{name}: expected a list")
     return value
 
 
-def _count(doc: Mapping[str, Any], name: str) -> int:
+def _object(doc: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    value = doc.get(name) or {}
+    if not isinstance(value, Mapping):
+        raise ReportError(f"{name}: expected an object")
+    return value
+
+
+def _free(value: Any, size: int) -> str:
+    """Return what somebody wrote, cut to a column's size; PostgreSQL stores no NUL."""
+    return str(value or "")[:size].replace("\x00", "\ufffd").encode(errors="replace").decode()
+
+
+def _text(doc: Mapping[str, Any], name: str) -> str:
+    value, size = doc.get(name), WIDTHS.get(name, 200)
+    if not isinstance(value, str) or not 1 <= len(value) <= size or not value.isprintable():
+        raise ReportError(f"{name}: expected a printable text of 1 to {size} characters")
+    return value
+
+
+def _count(doc: Mapping[str, Any], name: str, *, high: int = MAX_COUNT) -> int:
     value = doc.get(name, 0)
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MAX_COUNT:
-        raise ReportError(f"{name}: expected a whole number from 0 to 2^53")
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= high:
+        raise ReportError(f"{name[:40]}: expected a whole number from 0 to {high}")
     return value
 
 
@@ -213,4 +253,4 @@ def _counts(value: Any, name: str) -> dict[str, int]:
         return {}
     if not isinstance(value, Mapping):
         raise ReportError(f"{name}: expected an object of counts")
-    return {str(key): _count(value, key) for key in value}
+    return {_free(key, 40): _count(value, key) for key in value}

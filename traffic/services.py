@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db import models, transaction
 
-from traffic.blocks import slow_thresholds
+from traffic import hours
 from traffic.envoy.plan import MirrorRule, SplitPlan, Upstream
 from traffic.envoy.rules import RouteRuleDoc
 from traffic.envoy.snapshot import build_document
@@ -25,6 +25,7 @@ from traffic.models import (
     TapBlock,
     TrafficBlock,
 )
+from traffic.reference import reference, thresholds_of
 from traffic.reports import Report
 
 CAPTURE_CAP_BYTES = 262_144
@@ -76,6 +77,7 @@ def ask_for_split(  # the desired state is these values, all by keyword
     if split.mode == Split.Mode.DECOMMISSIONED:
         raise LegacyGoneError(f"The legacy of {split.name} is gone; nothing leads back to it.")
     rises = weight_tth > split.weight_tth
+    frozen = {**split.frozen, **reference(split, until=now)}
     warm_until = now + timedelta(seconds=split.warmup_s + REACH_SECONDS)
     Split.objects.filter(pk=split.pk).update(
         mode=mode,
@@ -84,7 +86,8 @@ def ask_for_split(  # the desired state is these values, all by keyword
         likely=[list(move) for move in likely],
         asked_at=now,
         warm_until_us=int(warm_until.timestamp() * 1e6) if rises else split.warm_until_us,
-        slow_us={**split.slow_us, **slow_thresholds(split, until=now)},
+        slow_us={**split.slow_us, **thresholds_of(frozen)},
+        frozen=frozen,
         # A load test is about one place: whatever moves users ends it.
         amplify_tth=0,
         amplify_until=None,
@@ -242,14 +245,13 @@ def record_report(*, proxy: Proxy, report: Report, now: datetime) -> int:
         _upsert(TrafficBlock, proxy, report.boot, report.traffic, ("route", "arm"))
         _upsert(RoutingBlock, proxy, report.boot, report.routing, ())
         _upsert(TapBlock, proxy, report.boot, report.taps, ("route",))
+        _reopen_hours([*report.traffic, *report.routing], now)
         _acknowledge(proxy, report, now)
         Proxy.objects.filter(pk=proxy.pk).update(
             last_seen_at=now,
             boot=report.boot,
             last_seq=report.seq,
-            state=report.state,
-            generation=report.generation,
-            reason=report.reason,
+            **_position(proxy, report),
             hold=report.hold,
             envoy_version=report.envoy_version,
             capabilities=list(report.capabilities),
@@ -271,11 +273,38 @@ def _take_in_glass(proxy: Proxy, report: Report, now: datetime) -> None:
         )
 
 
+def _reopen_hours(blocks: Sequence[dict[str, Any]], now: datetime) -> None:
+    """Let hours that may hold older counts of these blocks be built anew."""
+    late: dict[str, int] = {}
+    for block in blocks:
+        if hours.is_late(block, now):
+            late[block["split"]] = min(block["start"], late.get(block["split"], block["start"]))
+    for split, start in late.items():
+        hours.reopen(split=split, start=start, now=now)
+
+
+def _position(proxy: Proxy, report: Report) -> dict[str, Any]:
+    """Return what the proxy uses; who says to use what was never sent is not believed."""
+    if report.state == "accepted" and not _was_sent(proxy, report):
+        reason = f"It says that it uses generation {report.generation}, which was never sent to it."
+        return {"state": "stale", "generation": 0, "reason": reason}
+    return {
+        "state": report.state,
+        "generation": min(report.generation, proxy.group.generation),
+        "reason": report.reason,
+    }
+
+
+def _was_sent(proxy: Proxy, report: Report) -> bool:
+    """Whether the report is about a snapshot of this group."""
+    same = report.lineage == proxy.group.lineage
+    sent = Snapshot.objects.filter(group=proxy.group, generation=report.generation)
+    return same and sent.exists()
+
+
 def _acknowledge(proxy: Proxy, report: Report, now: datetime) -> None:
     """Keep the first word on each generation; a generation never sent to this group is ignored."""
-    if report.lineage != proxy.group.lineage:
-        return
-    if not Snapshot.objects.filter(group=proxy.group, generation=report.generation).exists():
+    if not _was_sent(proxy, report):
         return
     Acknowledgement.objects.get_or_create(
         proxy=proxy,

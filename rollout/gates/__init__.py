@@ -4,7 +4,7 @@ A gate is a function from a `Context` (read once) to Evidence. Whatever is missi
 little is INCONCLUSIVE; only what was shown is PASS.
 """
 
-from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 
 from judge.evidence import Evidence
@@ -16,16 +16,16 @@ from rollout.gates.base import (
     Context,
     Gate,
     GateResult,
-    Judged,
     changed,
     evidence_sha256,
-    simple_evidence,
 )
+from rollout.gates.checks import check
 from rollout.gates.discrepancy import discrepancy
 from rollout.gates.latency import latency
 from rollout.gates.load import load
 from rollout.gates.reading import convergence_of, fleet_connected, observed_of, read_context
 from rollout.gates.recording import Recorded
+from rollout.gates.routes import replayed
 from rollout.gates.step import bake, proxies, split
 from rollout.lifecycle import gated_place
 from rollout.models import ServiceMigration
@@ -56,6 +56,7 @@ def evaluate(migration: ServiceMigration, *, now: datetime) -> list[GateResult]:
 
 def evaluate_context(context: Context) -> list[GateResult]:
     """Evaluate every gate on what was read."""
+    context = replace(context, replayed=replayed(context))
     weights = context.policy.weights
     required = context.policy.required(gated_place(context.place, weights))
     results = []
@@ -70,6 +71,7 @@ def evaluate_context(context: Context) -> list[GateResult]:
                 measured=gate.measured,
                 evidence=evidence,
                 required=gate.key in required,
+                waived=gate.key in context.waived,
                 routes=routes,
             )
         )
@@ -83,13 +85,6 @@ def _latched(context: Context, key: str, evidence: Evidence) -> Evidence:
         return evidence
     text = f"Failed at {latch.failed.since:%H:%M:%S} UTC and not reset: {latch.evidence.sentence}"
     return changed(latch.evidence, verdict=Verdict.FAIL, sentence=text, reasons=("latched",))
-
-
-def _not_measured(key: str) -> Callable[[Context], Judged]:
-    def read(context: Context) -> Judged:  # noqa: ARG001  # nothing to read yet
-        return simple_evidence(key, Verdict.INCONCLUSIVE, "Not measured yet."), ()
-
-    return read
 
 
 GATES: tuple[Gate, ...] = (
@@ -108,7 +103,7 @@ GATES: tuple[Gate, ...] = (
         latency,
     ),
     *(
-        Gate(key, title, CHECKLIST_GROUP, measured, _not_measured(key))
+        Gate(key, title, CHECKLIST_GROUP, measured, check(key))
         for key, title, measured in (
             ("error_codes", "Error codes and messages", "provoked errors on both sides"),
             ("schema", "Schema compatibility", "OpenAPI against OpenAPI"),

@@ -2,11 +2,12 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from judge.design_effect import UNKNOWN
 from judge.evidence import Evidence
 from judge.verdict import Verdict
 from rollout.gates.recording import Recorder
@@ -14,7 +15,7 @@ from rollout.lifecycle import Place
 from rollout.models import ServiceMigration
 from rollout.oversight import LatchState
 from rollout.policy import Policy
-from shadow.queries import PairEvidence
+from shadow.queries import LatestRun, PairEvidence
 from traffic.blocks import SplitBlocks
 from traffic.hours import LatencyPair
 from traffic.queries import Convergence, Observed
@@ -35,21 +36,36 @@ class Context:
     evidence: PairEvidence
     convergence: Convergence
     observed: Observed
+    # The candidate's requests since the place is in effect.
     candidate_requests: int
     # Sampled requests and copies of the present builds, by (route, arm), and since when.
     latencies: Mapping[tuple[str, str], LatencyPair]
     latencies_since: datetime | None
     # Traffic since every proxy accepted the present place; None before.
     step_blocks: SplitBlocks | None
+    # At 100 %: who was bad in pairs of the candidate's users, by route and kind, and how many
+    # sampled requests legacy had to answer instead.
+    reverse: Mapping[str, Mapping[str, Sequence[int]]]
+    failed_over: Mapping[str, int]
     route_names: tuple[str, ...]
+    # The checks' runs by checklist item, and the items that are done without for now.
+    runs: Mapping[str, LatestRun]
+    waived: frozenset[str]
     # Per gate, what a FAIL on this build left: latched, or reset with less alpha and a later start.
     latches: Mapping[str, LatchState]
     recorder: Recorder
     now: datetime
+    # Thin routes that replay has shown to agree.
+    replayed: frozenset[str] = frozenset()
 
     def latch(self, gate: str) -> LatchState:
         """The gate's past on the present candidate build."""
         return self.latches.get(gate, LatchState())
+
+    def deff(self, route: str, kind: str) -> float:
+        """Return the design effect of legacy's bad requests, as frozen when the place began."""
+        frozen = self.migration.split.frozen.get(route, {}).get("deff", {})
+        return float(max(frozen.get(kind, UNKNOWN), self.policy.min_design_effect))
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +78,17 @@ class GateResult:
     measured: str
     evidence: Evidence
     required: bool
+    # A checklist item that is done without for now. What was shown to be bad is never waived.
+    waived: bool = False
     route: str = ""
     routes: tuple[tuple[str, Evidence], ...] = ()
 
     @property
     def blocks(self) -> bool:
         """Whether this gate keeps promote closed."""
-        return self.required and self.evidence.verdict is not Verdict.PASS
+        verdict = self.evidence.verdict
+        excused = self.waived and verdict is not Verdict.FAIL
+        return self.required and verdict is not Verdict.PASS and not excused
 
     def to_dict(self) -> dict[str, Any]:
         """Return the gate as REST and the ledger show it."""
@@ -77,6 +97,8 @@ class GateResult:
             "title": self.title,
             "group": self.group,
             "required": self.required,
+            "waived": self.waived,
+            "blocks": self.blocks,
             "measured": self.measured,
             **self.evidence.to_dict(),
             "routes": [{"route": name, **e.to_dict()} for name, e in self.routes],
@@ -108,6 +130,7 @@ def simple_evidence(  # noqa: PLR0913  # the parts of a counted gate
     value: float | None = None,
     limit: float = 0,
     n: int = 0,
+    k: int = 0,
     progress: float = 0,
     eta_s: float | None = None,
     window_s: float = 0,
@@ -124,6 +147,7 @@ def simple_evidence(  # noqa: PLR0913  # the parts of a counted gate
         sentence=sentence,
         value=value,
         n=n,
+        k=k,
         progress=1.0 if verdict is Verdict.PASS else min(progress, 1.0),
         eta_s=0.0 if verdict is Verdict.PASS else eta_s,
         window_s=window_s,

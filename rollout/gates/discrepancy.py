@@ -6,8 +6,9 @@ import numpy as np
 
 from judge.discrepancy import RULE, RULE_VERSION, judge_discrepancy
 from judge.evidence import Evidence
-from judge.verdict import Verdict, worst
-from rollout.gates.base import Context, Judged, Routes, changed, is_old
+from judge.verdict import Verdict
+from rollout.gates.base import Context, Judged, changed, is_old
+from rollout.gates.routes import with_routes
 from shadow.queries import PairEvidence
 
 JUDGED = (RULE, RULE_VERSION, judge_discrepancy)
@@ -57,7 +58,7 @@ def discrepancy(context: Context) -> Judged:
                 ),
             )
         )
-    judged = worst_of(overall, tuple(routes))
+    judged = with_routes(context, overall, tuple(routes), thin=context.policy.thin_routes)
     grows = fresh(judged, found.last_end, context)
     return _covered(grows, found, context.policy.max_uncomparable), tuple(routes)
 
@@ -90,25 +91,4 @@ def _covered(evidence: Evidence, found: PairEvidence, limit: float) -> Evidence:
         sentence=f"{text} {evidence.sentence}",
         eta_s=None,
         reasons=("uncomparable",),
-    )
-
-
-def worst_of(overall: Evidence, routes: Routes) -> Evidence:
-    """Give the overall evidence the worst verdict, naming the routes that hold it back."""
-    verdict = worst([overall.verdict, *(e.verdict for _, e in routes)])
-    if verdict is overall.verdict:
-        return overall
-    behind = [(name, e) for name, e in routes if e.verdict is verdict]
-    reasons = tuple(f"{name}: {e.sentence}" for name, e in behind)
-    slowest = max((e.eta_s for _, e in behind if e.eta_s is not None), default=None)
-    return changed(
-        overall,
-        verdict=verdict,
-        progress=min([overall.progress, *(e.progress for _, e in behind)]),
-        eta_s=slowest if all(e.eta_s is not None for _, e in behind) else None,
-        eta_best_s=max((e.eta_best_s or 0 for _, e in behind), default=0) or None,
-        sentence=f"{overall.sentence} Waiting for {', '.join(name for name, _ in behind)}."
-        if verdict is Verdict.INCONCLUSIVE
-        else f"{behind[0][0]}: {behind[0][1].sentence}",
-        reasons=(*overall.reasons, *reasons),
     )

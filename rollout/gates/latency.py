@@ -6,7 +6,8 @@ from judge.evidence import Evidence
 from judge.latency import RULE, RULE_VERSION, Latencies, LatencyPolicy, judge_latency
 from judge.verdict import Verdict
 from rollout.gates.base import Context, Judged, Routes, simple_evidence
-from rollout.gates.discrepancy import fresh, worst_of
+from rollout.gates.discrepancy import fresh
+from rollout.gates.routes import with_routes
 from rollout.lifecycle import gated_place
 from traffic.hours import LatencyPair, overall
 
@@ -27,7 +28,8 @@ def latency(context: Context) -> Judged:
     routes: Routes = tuple(
         (name, _judge(context, name, *_sides(found, name), strata)) for name in context.route_names
     )
-    return fresh(worst_of(whole, routes), context.evidence.last_end, context), routes
+    judged = with_routes(context, whole, routes, thin=context.policy.thin_routes)
+    return fresh(judged, context.evidence.last_end, context), routes
 
 
 def _sides(
@@ -57,5 +59,6 @@ def _judge(
             alpha_pass=rules.alpha_pass * latch.alpha_share,
             alpha_fail=rules.alpha_fail * latch.alpha_share,
         ),
+        deff={r.quantile: context.deff(route, f"p{100 * r.quantile:g}") for r in rules.percentiles},
         strata_count=strata,
     )

@@ -1,50 +1,83 @@
 """Reads once what all gates of a migration need."""
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from rollout.gates.base import Context
 from rollout.gates.recording import Recorder
 from rollout.models import ServiceMigration
-from rollout.oversight import LatchState, latch_states
-from rollout.policy import Policy
+from rollout.oversight import LatchState, latch_states, live_waivers
+from rollout.policy import LIVE_GATES, Policy
+from shadow import hours as shadow_hours
 from shadow import queries as shadow
 from traffic import hours
 from traffic import queries as traffic
-from traffic.blocks import read_blocks
+from traffic.blocks import SplitBlocks, read_blocks
 from traffic.queries import Convergence, Observed
+
+ALL_USERS = 100
 
 
 def read_context(
     migration: ServiceMigration, *, now: datetime, keep_inputs: bool = False
 ) -> Context:
     """Read everything the gates need about one migration; a decision keeps what they are given."""
-    since = migration.in_effect_at or now
-    split = migration.split.name
+    split, pair = migration.split.name, migration.pair
     latches = latch_states(migration)
     timed = _later(migration.evidence_since, latches.get("latency", LatchState()).since)
-    totals = traffic.arm_totals(split=split, since=since)
+    blocks = (
+        read_blocks(split=split, since=migration.accepted_at) if migration.accepted_at else None
+    )
+    reverse, failed_over = _reverse(migration, latches)
     return Context(
         migration=migration,
         policy=Policy.from_dict(migration.policy),
         place=migration.place,
         evidence=shadow.pair_evidence(
-            pair=migration.pair,
+            pair=pair,
             since=_later(migration.evidence_since, latches.get("discrepancy", LatchState()).since),
         ),
         convergence=convergence_of(migration, now=now),
         observed=observed_of(migration),
-        latencies=hours.latencies(split=split, since=timed) if timed else {},
+        latencies=hours.latencies(split=split, since=timed, arms=("legacy", "candidate_shadow"))
+        if timed
+        else {},
         latencies_since=timed,
-        step_blocks=read_blocks(split=split, since=migration.accepted_at)
-        if migration.accepted_at
-        else None,
-        candidate_requests=totals["candidate"].requests if "candidate" in totals else 0,
+        step_blocks=blocks,
+        candidate_requests=_served(blocks, migration.in_effect_at),
+        reverse=reverse,
+        failed_over=failed_over,
         route_names=tuple(
-            rule.label for rule in migration.pair.routes.order_by("path") if rule.safe_to_duplicate
+            rule.label for rule in pair.routes.order_by("path") if rule.safe_to_duplicate
         ),
+        runs=shadow.latest_runs(pair=pair),
+        waived=frozenset(live_waivers(migration, now=now)),
         latches=latches,
         recorder=Recorder(keep=keep_inputs),
         now=now,
+    )
+
+
+def _served(blocks: SplitBlocks | None, since: datetime | None) -> int:
+    """Count the candidate's requests in blocks that began since the place was in effect."""
+    if blocks is None or since is None:
+        return 0
+    candidate = blocks.arm("candidate")
+    return int(candidate.requests[candidate.starts >= int(since.timestamp())].sum())
+
+
+def _reverse(
+    migration: ServiceMigration, latches: Mapping[str, LatchState]
+) -> tuple[dict[str, dict[str, list[int]]], dict[str, int]]:
+    """Read the pairs that stand for legacy where it serves nobody; nothing below 100 %."""
+    resets = [latches.get(gate, LatchState()).since for gate in LIVE_GATES]
+    since = _later(migration.accepted_at, max(filter(None, resets), default=None))
+    if migration.weight < ALL_USERS or migration.accepted_at is None or since is None:
+        return {}, {}
+    tallies = traffic.accounting(split=migration.split.name, since=since)
+    return (
+        shadow_hours.reverse_bad(pair=migration.pair, since=since),
+        {route: counts["failed_over"] for route, counts in tallies.items()},
     )
 
 

@@ -1,36 +1,67 @@
 """The gates of a step: is the split as asked, do all proxies have it, has it baked."""
 
-from judge.split import MIN_KEYS, split_check
-from judge.verdict import Verdict, worst
-from rollout.gates.base import Context, Judged, duration, is_old, simple_evidence
+from judge.evidence import Evidence
+from judge.split_gate import (
+    RULE,
+    RULE_VERSION,
+    SplitCounts,
+    SplitPolicy,
+    exposed_for,
+    judge_split,
+)
+from judge.verdict import Verdict
+from rollout.gates.base import Context, Judged, changed, duration, is_old, simple_evidence
+from rollout.gates.live_policy import elapsed
 from rollout.lifecycle import Phase
+
+MAX_EXAMPLES = 5
 
 
 def split(context: Context) -> Judged:
-    found = context.observed
-    checked = split_check(
+    """Judge the distinct keys of the step, its flips and its exposure."""
+    evidence = context.recorder.judge(
+        "split",
+        "",
+        (RULE, RULE_VERSION, judge_split),
+        counts=_split_counts(context),
+        elapsed_s=elapsed(context),
+        policy=SplitPolicy(),
+    )
+    return _with_examples(_fresh(evidence, context), context), ()
+
+
+def _split_counts(context: Context) -> SplitCounts:
+    found, policy = context.observed, SplitPolicy()
+    weight = context.place.weight / 100
+    exposed_s, exposed_share = exposed_for(found.minutes, weight=weight, policy=policy)
+    squares = found.key_squares
+    return SplitCounts(
         candidate_keys=found.candidate_keys,
         legacy_keys=found.legacy_keys,
-        weight=context.place.weight / 100,
+        weight=weight,
+        flips=found.flip_count,
+        flips_for_s=float(found.flips_for_s),
+        request_share=exposed_share if exposed_s else found.request_share,
+        exposed_for_s=exposed_s,
+        effective_keys=found.key_requests**2 / squares if squares else None,
     )
-    verdict, sentence = checked.verdict, f"{checked.sentence}."
-    if verdict is Verdict.PASS and is_old(found.last_block_end, context):
-        verdict = Verdict.INCONCLUSIVE
-        sentence = f"No traffic was reported for {context.policy.stale_after_s} s. {sentence}"
-    if found.flip_count:
-        verdict = worst([verdict, Verdict.ERROR])
-        sentence = f"{found.flip_count} keys were seen on both sides in this step. {sentence}"
-    evidence = simple_evidence(
-        "split",
-        verdict,
-        sentence,
-        value=checked.share,
-        limit=checked.weight,
-        n=checked.n,
-        progress=min(1.0, checked.n / MIN_KEYS),
-        reasons=found.flips[:5],
+
+
+def _fresh(evidence: Evidence, context: Context) -> Evidence:
+    if evidence.verdict is not Verdict.PASS or not is_old(context.observed.last_block_end, context):
+        return evidence
+    text = f"No traffic was reported for {context.policy.stale_after_s} s. {evidence.sentence}"
+    return changed(
+        evidence, verdict=Verdict.INCONCLUSIVE, sentence=text, eta_s=None, reasons=("stale",)
     )
-    return evidence, ()
+
+
+def _with_examples(evidence: Evidence, context: Context) -> Evidence:
+    """Name a few hashed keys that were seen on both sides."""
+    flips = context.observed.flips[:MAX_EXAMPLES]
+    if not flips:
+        return evidence
+    return changed(evidence, verdict=evidence.verdict, reasons=(*evidence.reasons, *flips))
 
 
 def proxies(context: Context) -> Judged:

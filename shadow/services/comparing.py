@@ -7,7 +7,9 @@ from typing import Any
 
 from django.db import transaction
 
-from shadow.comparison import Outcome, Rules, compare
+from shadow import hours
+from shadow.comparison import Answer, Outcome, Rules, compare
+from shadow.comparison.engine import FIRST_SERVER_ERROR
 from shadow.models import PairBlock, RouteRule, ServicePair, StreamCursor
 from shadow.pairs import Pair
 from shadow.services.causes import Compared, add_to_causes
@@ -22,6 +24,7 @@ class _Tally:
     excluded: int = 0
     duplicates: int = 0
     uncomparable: dict[str, int] = field(default_factory=dict)
+    bad: dict[str, list[int]] = field(default_factory=dict)
     seen: list[bytes] = field(default_factory=list)
 
 
@@ -71,8 +74,23 @@ def record_batch(
             for p in ServicePair.objects.filter(stream__in={c.pair.stream for c in compared})
         }
         fresh = _add_to_blocks(compared, services)
+        _reopen_hours(compared, services, now)
         add_to_causes([c for c in fresh if c.outcome.kind == "mismatch"], services, now)
     return True
+
+
+def _reopen_hours(
+    compared: Sequence[Compared], services: Mapping[str, ServicePair], now: datetime
+) -> None:
+    """Let hours that may hold older counts of late pairs' blocks be built anew."""
+    late: dict[tuple[int, str], float] = {}
+    for item in compared:
+        service = services[item.pair.stream]
+        if hours.is_late(item.pair.at, service.block_seconds, now):
+            key = (service.pk, item.builds)
+            late[key] = min(item.pair.at, late.get(key, item.pair.at))
+    for (pair_id, builds), at in late.items():
+        hours.reopen(pair_id=pair_id, builds=builds, start=int(at))
 
 
 def _add_to_blocks(
@@ -112,15 +130,16 @@ def _add_to_block(block: PairBlock, items: Sequence[Compared]) -> list[Compared]
         tally.seen.append(digest)
         fresh.append(item)
         _count(tally, item.outcome)
-    merged = dict(block.uncomparable)
-    for cause, count in tally.uncomparable.items():
-        merged[cause] = merged.get(cause, 0) + count
+        if item.pair.kind == "reverse":
+            _count_bad(tally.bad, item.pair)
+    merged = hours.added(block.uncomparable, tally.uncomparable)
     PairBlock.objects.filter(pk=block.pk).update(
         compared=block.compared + tally.compared,
         mismatched=block.mismatched + tally.mismatched,
         excluded=block.excluded + tally.excluded,
         duplicates=block.duplicates + tally.duplicates,
         uncomparable=merged,
+        bad=hours.added_rows(block.bad, tally.bad),
         seen=blob + b"".join(tally.seen),
     )
     return fresh
@@ -134,6 +153,20 @@ def _count(tally: _Tally, outcome: Outcome) -> None:
     else:
         tally.compared += 1
         tally.mismatched += outcome.kind == "mismatch"
+
+
+def _count_bad(bad: dict[str, list[int]], pair: Pair) -> None:
+    """Count which side was bad: candidate only, neither or both, legacy only, and both."""
+    sides = {kind: ("b" in slow, "a" in slow) for kind, slow in pair.slow.items()}
+    sides["errors"] = _failed(pair.candidate), _failed(pair.legacy)
+    for kind, (candidate, legacy) in sides.items():
+        counts = bad.setdefault(kind, [0, 0, 0, 0])
+        counts[0 if candidate > legacy else 2 if legacy > candidate else 1] += 1
+        counts[3] += candidate and legacy
+
+
+def _failed(answer: Answer) -> bool:
+    return answer.status == 0 or answer.status >= FIRST_SERVER_ERROR
 
 
 def open_cursor(stream: str) -> str:

@@ -15,13 +15,22 @@ TRAFFIC = (
     "requests",
     "status",
     "errors",
-    "error_keys",
     "slow",
+    "keys",
     "warming",
     "shed",
     "latency",
 )
-ROUTING = ("epoch", "intended", "failed_over", "diverted", "arms", "flip_count")
+ROUTING = (
+    "epoch",
+    "intended",
+    "failed_over",
+    "diverted",
+    "arms",
+    "key_requests",
+    "key_squares",
+    "flip_count",
+)
 TAPS = (
     "route",
     "sampled",
@@ -33,7 +42,7 @@ TAPS = (
     "diverted",
     "shed",
 )
-DOCUMENTS = ("status", "slow", "latency", "arms")
+DOCUMENTS = ("status", "slow", "keys", "latency", "arms")
 
 
 def repeat_report(world: World) -> list[Row]:
@@ -65,7 +74,10 @@ def _last_report(world: World) -> dict[str, Any]:
         "lineage": world.database.value("SELECT lineage FROM traffic_proxygroup"),
         "generation": generation,
         "state": state,
-        "blocks": _blocks(world, "traffic_trafficblock", TRAFFIC, boot),
+        "blocks": [
+            {**block, "keys": {kind: _hex(bytes.fromhex(v)) for kind, v in block["keys"].items()}}
+            for block in _blocks(world, "traffic_trafficblock", TRAFFIC, boot)
+        ],
         "routing": [
             {**block, "new_keys": keys}
             for block, keys in zip(

@@ -7,7 +7,7 @@ import pytest
 from audit import queries as ledger
 from audit.chain import Actor
 from judge.verdict import Verdict
-from rollout import gates, services
+from rollout import gates, oversight, services
 from rollout.gates import GATES, GateResult
 from rollout.gates.base import simple_evidence
 from rollout.lifecycle import Action, gated_place
@@ -48,6 +48,7 @@ class Gates:
     def evaluate(self, migration: ServiceMigration, *, now) -> list[GateResult]:
         policy = Policy.from_dict(migration.policy)
         required = policy.required(gated_place(migration.place, policy.weights))
+        waived = oversight.live_waivers(migration, now=now)
         return [
             GateResult(
                 key=gate.key,
@@ -56,6 +57,7 @@ class Gates:
                 measured=gate.measured,
                 evidence=evidence(gate.key, self.verdicts.get(gate.key, Verdict.PASS)),
                 required=gate.key in required,
+                waived=gate.key in waived,
             )
             for gate in GATES
         ]

@@ -234,9 +234,9 @@ def test_other_addresses_are_published_and_recorded():
 def test_every_verdict_behind_a_promotion_can_be_recomputed(capsys):
     promote(ready_for_canary())
     entry = Decision.objects.get(action="promote").entry.data
-    assert {one["gate"] for one in entry["evidence"]} == {"discrepancy", "latency"}
+    assert {one["gate"] for one in entry["evidence"]} == {"discrepancy", "latency", "split"}
     call_command("recompute_evidence")
-    assert "recomputed 6 verdicts, all as recorded" in capsys.readouterr().out
+    assert "recomputed 7 verdicts, all as recorded" in capsys.readouterr().out
 
 
 def test_an_altered_verdict_is_found_by_recomputing(capsys):

@@ -16,6 +16,8 @@ from traffic.edge.topology import CANDIDATE, LEGACY, SlowLimits
 Json = dict[str, Any]
 
 MAX_EXAMPLES = 10
+MAX_BAD_KEYS = 16
+"""Distinct users told per block and kind of bad answer; a step unites its blocks' keys."""
 STATUS_CLASSES = ("2xx", "3xx", "4xx", "5xx", "none")
 
 
@@ -44,7 +46,7 @@ class ArmCounts:
     requests: int = 0
     status: Counter[str] = field(default_factory=Counter)
     errors: int = 0
-    error_keys: set[int] = field(default_factory=set)
+    keys: dict[str, set[int]] = field(default_factory=dict)
     slow: Counter[str] = field(default_factory=Counter)
     warming: int = 0
     shed: int = 0
@@ -53,7 +55,7 @@ class ArmCounts:
     odd: dict[int, int] = field(default_factory=dict)
 
     def add(self, attempt: Attempt, *, key: int, slow: SlowLimits, warming: bool) -> None:
-        """Count one attempt. `key` is the user's hashed key, 0 for none."""
+        """Count one attempt. `key` is the user's hashed key, 0 when it is of no interest."""
         if attempt.shed:
             self.shed += 1
             return
@@ -62,16 +64,22 @@ class ArmCounts:
         self.status[f"{attempt.record.status // 100}xx" if answered else "none"] += 1
         if attempt.error:
             self.errors += 1
-            if key:
-                self.error_keys.add(key)
+            self._note("errors", key)
         if warming:
             self.warming += 1
             return
         for name, limit in slow.items():
-            self.slow[name] += attempt.latency_us > limit
+            if attempt.latency_us > limit:
+                self.slow[name] += 1
+                self._note(name, key)
         add(self.latency, attempt.latency_us)
         if sample := attempt.record.sample:
             add(self.even if is_even(sample) else self.odd, attempt.latency_us)
+
+    def _note(self, kind: str, key: int) -> None:
+        known = self.keys.setdefault(kind, set())
+        if key and len(known) < MAX_BAD_KEYS:
+            known.add(key)
 
     def to_wire(self) -> Json:
         """Return the counts as they stand in a report."""
@@ -79,7 +87,11 @@ class ArmCounts:
             "requests": self.requests,
             "status": {name: self.status[name] for name in STATUS_CLASSES},
             "errors": self.errors,
-            "error_keys": len(self.error_keys),
+            "keys": {
+                kind: [f"{key:016x}" for key in sorted(known)]
+                for kind, known in self.keys.items()
+                if known
+            },
             "slow": dict(self.slow),
             "warming": self.warming,
             "shed": self.shed,
@@ -104,6 +116,8 @@ class RoutingCounts:
     new_keys: dict[str, list[int]] = field(default_factory=dict)
     flip_count: int = 0
     flips: list[Json] = field(default_factory=list)
+    key_requests: int = 0
+    key_squares: int = 0
 
     def see(self, sight: Sight, arm: str, *, epoch: str) -> None:
         """Note a key that is new to the step or turned up on the other arm."""
@@ -112,6 +126,10 @@ class RoutingCounts:
             # do with the arm they fell on.
             self.epoch, self.new_keys = epoch, {}
             self.flip_count, self.flips = 0, []
+            self.key_requests = self.key_squares = 0
+        self.key_requests += 1
+        # What one more request adds to the key's squared number of requests.
+        self.key_squares += 2 * sight.requests - 1
         if sight.new:
             self.new_keys.setdefault(arm, []).append(sight.key)
         elif sight.first_arm != arm:
@@ -133,6 +151,8 @@ class RoutingCounts:
                 arm: [f"{key:016x}" for key in self.new_keys.get(arm, ())]
                 for arm in (CANDIDATE, LEGACY)
             },
+            "key_requests": self.key_requests,
+            "key_squares": self.key_squares,
             "flip_count": self.flip_count,
             "flips": list(self.flips),
         }

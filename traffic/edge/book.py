@@ -10,12 +10,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from traffic.edge.attempts import attempt_of
+from traffic.edge.attempts import Attempt, attempt_of
 from traffic.edge.blocks import ArmCounts, BlockKey, Counts, RoutingCounts, TapCounts
 from traffic.edge.joiner import Booking
 from traffic.edge.keys import KeySet, key_hash
 from traffic.edge.records import AccessRecord
-from traffic.edge.topology import CANDIDATE, CANDIDATE_ARMS, LEGACY, Topology
+from traffic.edge.topology import CANDIDATE, CANDIDATE_ARMS, LEGACY, SlowLimits, Topology
 
 Json = dict[str, Any]
 C = TypeVar("C", ArmCounts, RoutingCounts, TapCounts)
@@ -113,12 +113,20 @@ class Book:
         topology = self.topology
         route = topology.route(attempt.split, record.method, record.path)
         key = self._key(record.started_us, now, attempt.split, route, attempt.arm)
+        slow = topology.slow_limits(attempt.split, route)
         self._counts(ArmCounts, key).add(
             attempt,
-            key=key_hash(record.key, topology.salt) if attempt.error and record.key else 0,
-            slow=topology.slow_limits(attempt.split, route),
+            key=self._bad_key(attempt, slow),
+            slow=slow,
             warming=attempt.arm in CANDIDATE_ARMS and record.started_us < topology.warm_us,
         )
+
+    def _bad_key(self, attempt: Attempt, slow: SlowLimits) -> int:
+        """Return the key of a user whom the candidate served badly; 0 when it is of no interest."""
+        bad = attempt.error or any(attempt.latency_us > limit for limit in slow.values())
+        if not (bad and attempt.arm == CANDIDATE and attempt.record.key):
+            return 0
+        return key_hash(attempt.record.key, self.topology.salt)
 
     def _count_decision(self, record: AccessRecord, now: float) -> None:
         decision = self.topology.decision(record.route)

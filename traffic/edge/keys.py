@@ -25,11 +25,15 @@ def is_even(sample: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """What seeing a key meant: new to the step, or first seen on the other arm."""
+    """What seeing a key meant: new to the step, or first seen on the other arm.
+
+    `requests` is how many of the key's there were so far in the step, this one included.
+    """
 
     key: int
     first_arm: str
     new: bool
+    requests: int = 1
 
 
 @dataclass(slots=True)
@@ -39,6 +43,8 @@ class KeySet:
     epoch: str
     since_us: int
     first: dict[int, str] = field(default_factory=dict)
+    # Of keys seen more than once.
+    requests: dict[int, int] = field(default_factory=dict)
 
     def see(self, key: int, arm: str, *, started_us: int) -> Sight | None:
         """Note a key; None when the request is of an older step or there is no room any more.
@@ -49,7 +55,8 @@ class KeySet:
             return None
         first = self.first.get(key)
         if first is not None:
-            return Sight(key, first, new=False)
+            requests = self.requests[key] = self.requests.get(key, 1) + 1
+            return Sight(key, first, new=False, requests=requests)
         if len(self.first) >= MAX_KEYS:
             return None
         self.first[key] = arm

@@ -10,7 +10,8 @@
    A copy that its breaker shed or that Envoy took back, or a user who left, is no answer at all.
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Literal
 
@@ -48,7 +49,11 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pair:
-    """Both answers to one request, which began at `at_us`. Flags tell what is missing or cut."""
+    """Both answers to one request, which began at `at_us`. Flags tell what is missing or cut.
+
+    `slow` names the step's thresholds, each with the sides that took longer: {"p50": "ab"}. It is
+    empty without thresholds, and while the candidate warms up.
+    """
 
     id: str
     split: str
@@ -62,6 +67,7 @@ class Pair:
     a: Answer
     b: Answer
     flags: tuple[str, ...] = ()
+    slow: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def outcome(self) -> Tally:
@@ -114,12 +120,23 @@ def decide(mark: Mark, topology: Topology, *, final: bool) -> Pair | Tally | Non
             return Tally.SHED
         user = _candidates_half(mark, topology, final=final)
         copy = _half(mark, LEGACY_SHADOW, mark.attempts.get(LEGACY_SHADOW), final=final)
-        return _pair(mark, "reverse", user=user, copy=copy)
+        pair = _pair(mark, "reverse", user=user, copy=copy)
+        return pair and replace(pair, slow=_slow(pair, topology))
     if _was_shed(mark, CANDIDATE_SHADOW):
         return Tally.SHED
     user = _half(mark, LEGACY, mark.request, final=final)
     copy = _half(mark, CANDIDATE_SHADOW, mark.attempts.get(CANDIDATE_SHADOW), final=final)
     return _pair(mark, "forward", user=user, copy=copy)
+
+
+def _slow(pair: Pair, topology: Topology) -> dict[str, str]:
+    if pair.at_us < topology.warm_us:
+        return {}
+    took = {"a": pair.a.us, "b": pair.b.us}
+    return {
+        name: "".join(side for side, us in took.items() if us > limit)
+        for name, limit in topology.slow_limits(pair.split, pair.route).items()
+    }
 
 
 def decide_noise(mark: Mark, topology: Topology, *, final: bool) -> Pair | None:

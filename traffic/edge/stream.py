@@ -62,6 +62,7 @@ def fields_of(pair: Pair) -> dict[str, Field]:
         **_answer("a", pair.a),
         **_answer("b", pair.b),
         "flags": orjson.dumps(pair.flags),
+        "slow": orjson.dumps(pair.slow),
     }
 
 

@@ -2,6 +2,7 @@ import json
 
 from judge.histogram import OVERFLOW, hist_bucket
 from tests.traffic.edge.builders import START, START_US, attempt, book_of, request, topology
+from traffic.edge.blocks import MAX_BAD_KEYS
 from traffic.edge.book import KEEP_S, Book
 from traffic.edge.joiner import Booking
 from traffic.edge.keys import MAX_KEYS, KeySet, is_even, key_hash
@@ -39,15 +40,30 @@ def test_attempts_are_counted_by_arm_and_declared_route() -> None:
     }
     candidate = rows["candidate", "POST /infer"]
     assert candidate["status"] == {"2xx": 0, "3xx": 0, "4xx": 0, "5xx": 1, "none": 0}
-    assert (candidate["requests"], candidate["errors"], candidate["error_keys"]) == (1, 1, 1)
+    assert (candidate["requests"], candidate["errors"]) == (1, 1)
     shadow = rows["candidate_shadow", "POST /infer"]
     assert (shadow["status"]["4xx"], shadow["errors"]) == (1, 0)
 
 
-def test_error_keys_are_distinct_users() -> None:
+def test_keys_of_bad_answers_are_told_hashed_distinct_and_bounded() -> None:
+    rule = {**topology().rules[0], "slow_us": {"p50": 1000}}
     records = [attempt("candidate", status=500, key=f"user-{number % 2}") for number in range(6)]
-    (block,) = told(book_of(*records))
-    assert (block["errors"], block["error_keys"]) == (6, 2)
+    records += [
+        attempt("candidate", key=f"slow-{number}", duration_us=2000) for number in range(99)
+    ]
+    records += [attempt("candidate", key="quick", duration_us=1000)]
+    (block,) = told(book_of(*records, rules=[rule]))
+    salt = topology().salt
+    users = {f"{key_hash(f'user-{number}', salt):016x}" for number in range(2)}
+    assert block["errors"] == 6
+    assert set(block["keys"]["errors"]) == users
+    assert len(set(block["keys"]["p50"])) == MAX_BAD_KEYS
+    assert f"{key_hash('quick', salt):016x}" not in block["keys"]["p50"]
+
+
+def test_keys_are_told_of_the_candidates_users_alone() -> None:
+    (block,) = told(book_of(attempt("legacy", status=500, key="user")))
+    assert (block["errors"], block["keys"]) == (1, {})
 
 
 def test_latency_is_a_sparse_histogram_and_halves_by_the_marks_parity() -> None:
@@ -179,6 +195,8 @@ def test_keys_are_told_hashed_once_per_step_by_the_routing_decision() -> None:
         "candidate": [f"{key_hash('bert', b'lineage'):016x}"],
     }
     assert (routing["epoch"], routing["flips"], routing["flip_count"]) == ("step-1", [], 0)
+    # Anna asked twice, Bert once: 2 squared and 1 squared.
+    assert (routing["key_requests"], routing["key_squares"]) == (3, 5)
     assert "anna" not in json.dumps(routing)
     book.acknowledge(1)
     later = request("legacy", "", key="anna", started_us=START_US + 10_000_000)

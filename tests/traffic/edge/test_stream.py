@@ -70,7 +70,7 @@ async def test_an_entry_holds_both_answers_and_raw_bodies(tmp_path: Path) -> Non
     assert set(entry) == {
         *("id", "split", "kind", "route", "method", "path", "at", "req_headers", "req_body"),
         *("a_status", "a_headers", "a_body", "a_us", "b_status", "b_headers", "b_body", "b_us"),
-        "flags",
+        *("flags", "slow"),
     }
     assert (entry["req_body"], entry["a_body"], entry["b_body"]) == (
         b"\x00\xff",
