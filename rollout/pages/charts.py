@@ -304,3 +304,14 @@ def weight_steps(
             f'<text x="{_n(100 * at)}%" y="110" text-anchor="{anchor}">{escape(text)}</text>'
         )
     return "".join(parts) + "</svg>"
+
+
+def pair_bars(legacy: float, candidate: float, *, label: str) -> str:
+    """Draw both sides of a measure as bars on one zero-based scale, legacy above."""
+    most = max(legacy, candidate) or 1.0
+    width = max(0.6, 100 * candidate / most)
+    return (
+        f'<svg class="pair" role="img" aria-label="{escape(label)}">'
+        f'<rect class="f-leg" width="{_n(100 * legacy / most)}%" y="0" height="8" rx="2"/>'
+        f'<rect class="f-cand" width="{_n(width)}%" y="11" height="8" rx="2"/></svg>'
+    )

@@ -168,7 +168,9 @@ def _row(
     row = ChecklistRow(
         key=key,
         name=result.title,
-        url=reverse("pages:gate", args=[slug, key]),
+        url=reverse("pages:load", args=[slug])
+        if key == "load"
+        else reverse("pages:gate", args=[slug, key]),
         detail=_detail(result, state),
         value=value,
         limit=limit,

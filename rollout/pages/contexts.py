@@ -960,3 +960,94 @@ class Report:
     command: str
     people: tuple[Fact, ...]
     json_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class StageRow:
+    """One stage of a load test: what was asked, what it got, how it answered."""
+
+    factor: str
+    target: str
+    measured: str
+    requests: str
+    errors: str
+    p99: str
+    legacy_p99: str
+    shed: str
+    chart: Html
+
+
+@dataclass(frozen=True, slots=True)
+class StopRule:
+    """A rule that ends a test, and how near it is or came."""
+
+    name: str
+    value: str
+    limit: str
+    near: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LoadRunRow:
+    """An earlier test."""
+
+    name: str
+    build: str
+    rate: str
+    status: str
+    word: str
+    url: str
+    current: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LoadTest:
+    """pages/load.html."""
+
+    head: Head
+    title: str
+    status: str
+    word: str
+    identity: str
+    sentence: str
+    stats: tuple[Fact, ...]
+    stages: tuple[StageRow, ...]
+    rules: tuple[StopRule, ...]
+    runs: tuple[LoadRunRow, ...]
+    method: tuple[Fact, ...]
+    running: bool
+    progress: float
+    doing: str
+    remaining: str
+    can_run: bool
+    closed: str
+    start_url: str
+    stop_url: str
+    query: str
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreRow:
+    """One measure of both sides, by the same method."""
+
+    name: str
+    how: str
+    legacy: str
+    legacy_note: str
+    candidate: str
+    candidate_note: str
+    chart: Html
+    factor: str
+
+
+@dataclass(frozen=True, slots=True)
+class Scorecard:
+    """pages/scorecard.html."""
+
+    head: Head
+    stats: tuple[Fact, ...]
+    rows: tuple[ScoreRow, ...]
+    missing: str
+    method: tuple[Fact, ...]
+    csv_url: str
+    report_url: str

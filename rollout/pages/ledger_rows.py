@@ -24,6 +24,7 @@ OTHERS = {
     "ledger:genesis": "Opened the log",
     "migration:in_effect": "In effect",
     "migration:denied": "Refused",
+    "migration:repeated": "Rolled back again, nothing moved",
 }
 ACTIONS = {
     "": "Any action",
