@@ -128,27 +128,3 @@ class StrictJSONParser(BaseParser):
         if not isinstance(value, dict):
             raise JSONRefusedError("not_an_object", "Expected a JSON object.")
         return value
-
-
-class PlainTextParser(BaseParser):
-    """Hands over `text/plain` bodies as bytes, at most MAX_BYTES of them."""
-
-    media_type = "text/plain"
-
-    def parse(
-        self,
-        stream: IO[Any],
-        media_type: str | None = None,
-        parser_context: Mapping[str, Any] | None = None,
-    ) -> Any:
-        """Read at most MAX_BYTES."""
-        raw: bytes = stream.read(MAX_BYTES + 1)
-        if len(raw) > MAX_BYTES:
-            raise TooLargeError
-        return raw
-
-
-class NdjsonParser(PlainTextParser):
-    """The same for lines of JSON; what each line holds is not looked at."""
-
-    media_type = "application/x-ndjson"

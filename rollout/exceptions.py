@@ -27,6 +27,13 @@ class InvalidError(RefusalError):
     code = "invalid"
 
 
+class TooLargeError(RefusalError):
+    """More than is taken at once."""
+
+    status = 413
+    code = "body_too_large"
+
+
 class NotFoundError(RefusalError):
     """There is nothing of that name or number."""
 

@@ -67,6 +67,10 @@ def bootstrap_spec(layout: Layout) -> Spec:
             "LEGACY_URL": layout.url("legacy"),
             "CANDIDATE_URL": layout.url("candidate"),
             "ENVOY_URL": layout.url("envoy"),
+            "LEGACY_ADMIN": layout.url("legacy-admin"),
+            "CANDIDATE_ADMIN": layout.url("candidate-admin"),
+            "LEGACY_LOG": str(layout.access_log("legacy")),
+            "CANDIDATE_LOG": str(layout.access_log("candidate")),
             "POLICY": "demo",
         }
     return Spec(

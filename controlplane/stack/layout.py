@@ -36,7 +36,7 @@ class Layout:
 
     def access_log(self, side: str) -> Path:
         """Return where a service of the demo writes its log lines, and nothing but those."""
-        return self.state.logs / f"{side}-access.log"
+        return self.state.pair_logs / f"{side}.log"
 
     @property
     def redis_url(self) -> str:
@@ -84,6 +84,7 @@ def environment(layout: Layout) -> dict[str, str]:
     settings = {name: os.environ.get(name) or value for name, value in defaults.items()}
     fixed = {
         "BANYAN_STATE_DIR": str(state.root),
+        **({"BANYAN_LOG_ROOTS": str(state.pair_logs)} if layout.options.demo else {}),
         "BANYAN_REDIS_URL": layout.redis_url,
         "DJANGO_SETTINGS_MODULE": "controlplane.settings",
         "PYTHONUNBUFFERED": "1",

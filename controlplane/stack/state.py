@@ -48,8 +48,10 @@ class State:
             )
         self.logs, self.edge = self.root / "logs", self.root / "edge"
         self.hold, self.redis = self.root / "hold", self.root / "redis"
+        self.pair_logs = self.logs / "pair"  # what the demo's services write, and workers may read
         try:
-            for directory in (self.root, self.logs, self.edge, self.hold, self.redis):
+            mine = (self.root, self.logs, self.edge, self.hold, self.redis, self.pair_logs)
+            for directory in mine:
                 directory.mkdir(mode=PRIVATE_DIRECTORY, parents=True, exist_ok=True)
             self.lock = os.open(self.root / "stack.lock", os.O_RDWR | os.O_CREAT, PRIVATE_FILE)
         except OSError as error:

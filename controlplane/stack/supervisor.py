@@ -195,7 +195,7 @@ class Supervisor:
     async def _chores(self) -> None:
         while True:
             await asyncio.sleep(CHORES_SECONDS)
-            for log in self._places.logs.glob("*.log"):
+            for log in self._places.logs.rglob("*.log"):
                 trim_log(log)
             if self._guard.renew(self.pids().values()):
                 self._console.event("guard", "was ended by somebody; started anew")

@@ -1,21 +1,47 @@
 """REST: log lines of one side, posted as they were written."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import IO, Any
 
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
+from rest_framework.parsers import BaseParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from controlplane.parsers import NdjsonParser, PlainTextParser
 from rollout import services
 from rollout.api.base import DOCUMENT, BanyanView
 from rollout.api.documents import moment
-from rollout.exceptions import InvalidError
+from rollout.exceptions import InvalidError, TooLargeError
 from rollout.lifecycle import Action
 
+MAX_BYTES = 1_048_576
 MAX_LINES = 5000
 MAX_LINE_BYTES = 16_384
+
+
+class PlainTextParser(BaseParser):
+    """Hands over `text/plain` bodies as bytes, at most MAX_BYTES of them."""
+
+    media_type = "text/plain"
+
+    def parse(
+        self,
+        stream: IO[Any],
+        media_type: str | None = None,
+        parser_context: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """Read the body; TooLargeError beyond MAX_BYTES."""
+        raw: bytes = stream.read(MAX_BYTES + 1)
+        if len(raw) > MAX_BYTES:
+            raise TooLargeError(f"The body is larger than {MAX_BYTES} bytes: post it in parts.")
+        return raw
+
+
+class NdjsonParser(PlainTextParser):
+    """The same for lines of JSON; what each line holds is not looked at."""
+
+    media_type = "application/x-ndjson"
 
 
 class LogLinesView(BanyanView):

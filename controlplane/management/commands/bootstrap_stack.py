@@ -16,10 +16,12 @@ from rollout import services
 from rollout.models import ServiceMigration
 from rollout.permissions import Role
 from rollout.services import NewMigration, RouteInput
+from shadow import services as shadow
 from traffic import services as traffic
 from traffic.models import ProxyGroup
 
 PREFIX = "BANYAN_BOOTSTRAP_"
+SIDES = ("LEGACY", "CANDIDATE")
 DEMO_ROUTES = (
     RouteInput("POST", "/infer", safe_to_duplicate=True),
     RouteInput("POST", "/v1/infer", safe_to_duplicate=True, ignore=("$.latency_ms", "$.version")),
@@ -29,6 +31,23 @@ DEMO_ROUTES = (
 def given(name: str) -> str:
     """Return a bootstrap value from the environment."""
     return os.environ.get(PREFIX + name, "")
+
+
+def demo_checks() -> dict[str, dict[str, Any]]:
+    """Return the settings of the checks that depend on where the demo's services are."""
+    found: dict[str, dict[str, Any]] = {}
+    if given("CANDIDATE_ADMIN"):
+        # The private port changes what /readyz says and nothing else, so legacy may be asked, too.
+        switches = {side.lower(): _switch(given(f"{side}_ADMIN")) for side in SIDES}
+        found["health"] = {"switches": switches, "provoke_legacy": True}
+    if given("CANDIDATE_LOG"):
+        found["log_format"] = {side.lower(): {"file": given(f"{side}_LOG")} for side in SIDES}
+    return found
+
+
+def _switch(address: str) -> dict[str, Any]:
+    states = {state: {"state": state} for state in ("starting", "draining", "dependency_down")}
+    return {"url": f"{address}/state", "states": states, "restore": {"state": None}}
 
 
 class Command(BaseCommand):
@@ -73,6 +92,20 @@ class Command(BaseCommand):
 
     def _demo(self) -> None:
         slug = given("SLUG") or "embeddings"
+        self._demo_migration(slug)
+        self._demo_checks(slug)
+
+    def _demo_checks(self, slug: str) -> None:
+        """Tell the checks where the demo's switches and log files are; the rest stays as it is."""
+        for item, wanted in demo_checks().items():
+            pair = ServiceMigration.objects.get(slug=slug).pair
+            settings = pair.checks.get(item, {})
+            if {**settings, **wanted} != settings:
+                shadow.set_check_settings(
+                    pair=pair, item=item, settings={**settings, **wanted}, now=timezone.now()
+                )
+
+    def _demo_migration(self, slug: str) -> None:
         if ServiceMigration.objects.filter(slug=slug).exists():
             services.change_addresses(
                 slug=slug,
