@@ -88,4 +88,6 @@ def converge(migration: ServiceMigration) -> None:
     )
     if check.agrees:
         share = f"{seen.key_share:.4f}" if seen.key_share is not None else "unknown"
-        services.mark_in_effect(migration=migration, share=share, keys=seen.keys, now=now)
+        services.mark_in_effect(
+            migration=migration, share=share, keys=seen.keys, now=now, accepted=found.accepted
+        )

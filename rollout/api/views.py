@@ -1,5 +1,7 @@
 """REST: migrations and what is known about them."""
 
+from typing import Any
+
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
@@ -9,6 +11,7 @@ from rollout import queries, services
 from rollout.api import documents
 from rollout.api.base import DOCUMENT, BanyanView, parsed
 from rollout.api.serializers import NewMigrationSerializer
+from rollout.exceptions import ConflictError, ForbiddenError
 from rollout.lifecycle import Action
 from rollout.services import NewMigration, RouteInput
 from shadow import queries as shadow
@@ -28,20 +31,29 @@ class MigrationsView(BanyanView):
     )
     def post(self, request: Request) -> Response:
         """Describe a migration in draft."""
-        self.require(request, Action.CREATE)
-        sent = parsed(NewMigrationSerializer, request)
-        routes = tuple(
-            RouteInput(**{**route, "ignore": tuple(route.get("ignore", ()))})
-            for route in sent.pop("routes")
-        )
-        given = NewMigration(**{"title": sent["slug"], **sent}, routes=routes)
-        made = services.create_migration(
-            given=given,
-            actor=self.actor(request),
-            now=timezone.now(),
-            request_id=self.request_id(request),
-        )
+        who: dict[str, Any] = {
+            "actor": self.actor(request),
+            "now": timezone.now(),
+            "request_id": self.request_id(request),
+        }
+        slug = ""
+        try:
+            self.require(request, Action.CREATE)
+            given = _described(parsed(NewMigrationSerializer, request))
+            slug = given.slug
+            made = services.create_migration(given=given, **who)
+        except (ForbiddenError, ConflictError) as exc:
+            services.record_denied(slug=slug, action=Action.CREATE, code=exc.code, **who)
+            raise
         return Response(documents.brief(queries.get_migration(made.slug)), status=201)
+
+
+def _described(sent: dict[str, Any]) -> NewMigration:
+    routes = tuple(
+        RouteInput(**{**route, "ignore": tuple(route.get("ignore", ()))})
+        for route in sent.pop("routes")
+    )
+    return NewMigration(**{"title": sent["slug"], **sent}, routes=routes)
 
 
 class MigrationView(BanyanView):

@@ -13,6 +13,7 @@ from rollout.exceptions import ConflictError, RefusalError
 from rollout.lifecycle import Action
 from rollout.pages import words
 from rollout.pages.access import Reader, page
+from rollout.pages.acting import record_denied
 from rollout.pages.contexts import Check, New, PolicyCard, RouteLine
 from rollout.pages.forms import NewForm
 from rollout.pages.shell import build_shell, show
@@ -143,6 +144,8 @@ def _create(request: HttpRequest, reader: Reader, values: dict[str, str]) -> Htt
             request_id=reader.request_id,
         )
     except RefusalError as exc:
+        if isinstance(exc, ConflictError):
+            record_denied(Action.CREATE, values["slug"], exc.code, reader)
         errors = {exc.field or "form": exc.detail}
         return _form(request, reader, values, errors, status=max(exc.status, CONFLICT))
     if request.POST.get("do") == "start":

@@ -17,9 +17,12 @@ from rollout.services.states import state_of
 def record_denied(
     *, slug: str, action: Action, actor: Actor, code: str, now: datetime, request_id: str = ""
 ) -> None:
-    """Keep a refused attempt in the ledger: who tried what, and why it was refused."""
+    """Keep a refused attempt in the ledger: who tried what, and why it was refused.
+
+    About a migration that is not there nothing is kept, unless it was to be created.
+    """
     migration = ServiceMigration.objects.filter(slug=slug).first()
-    if migration is None:
+    if migration is None and action is not Action.CREATE:
         return
     with transaction.atomic():
         ledger.append(
@@ -29,8 +32,8 @@ def record_denied(
                 "migration": slug,
                 "attempt": action.value,
                 "code": code,
-                "place": state_of(migration),
                 "request_id": request_id,
+                **({"place": state_of(migration)} if migration else {}),
             },
             now=now,
         )
@@ -43,8 +46,18 @@ def mark_accepted(*, migration: ServiceMigration, accepted_at: datetime) -> None
     ).update(accepted_at=accepted_at)
 
 
-def mark_in_effect(*, migration: ServiceMigration, share: str, keys: int, now: datetime) -> bool:
-    """Record that the present place is in effect: accepted everywhere and observed as asked."""
+def mark_in_effect(
+    *,
+    migration: ServiceMigration,
+    share: str,
+    keys: int,
+    now: datetime,
+    accepted: Sequence[str] = (),
+) -> bool:
+    """Record that the present place is in effect: accepted everywhere and observed as asked.
+
+    `accepted` names the proxies that accepted its generation.
+    """
     with transaction.atomic():
         changed = ServiceMigration.objects.filter(
             pk=migration.pk, version=migration.version, in_effect_at=None
@@ -58,6 +71,7 @@ def mark_in_effect(*, migration: ServiceMigration, share: str, keys: int, now: d
                 "migration": migration.slug,
                 "place": state_of(migration),
                 "generation": migration.placed_generation,
+                "accepted": list(accepted),
                 "share": share,
                 "keys": keys,
             },
