@@ -92,27 +92,6 @@ class CanaryStep(models.Model):
         return f"{self.weight} %"
 
 
-class ChecklistItem(models.Model):
-    """One of the guide's seven items, with the state its own check left."""
-
-    migration = models.ForeignKey(
-        ServiceMigration, on_delete=models.CASCADE, related_name="checklist"
-    )
-    key = models.SlugField(max_length=40)
-    verdict = models.CharField(max_length=16, choices=VERDICT_CHOICES, blank=True)
-    evidence = models.JSONField(null=True, blank=True)
-    checked_at = models.DateTimeField(null=True, blank=True)
-    expires_at = models.DateTimeField(null=True, blank=True)
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["migration", "key"], name="one_item_per_key")
-        ]
-
-    def __str__(self) -> str:
-        return self.key
-
-
 class GateEvaluation(models.Model):
     """What a gate said: one row per change of verdict, kept up to date until a decision uses it."""
 

@@ -17,13 +17,13 @@ from rollout.services.create import (
 )
 from rollout.services.decide import MAX_REASON
 from rollout.services.endings import abandon, decommission
+from rollout.services.evaluations import keep_evaluations
 from rollout.services.late import follow_holds, import_records
 from rollout.services.load import drive_load, start_load, stop_load
 from rollout.services.logs import post_lines
 from rollout.services.policies import change_policy
 from rollout.services.promote import override, promote
 from rollout.services.record import (
-    keep_evaluations,
     mark_accepted,
     mark_in_effect,
     note_evaluations,

@@ -11,8 +11,8 @@ from audit import services as ledger
 from audit.chain import Actor
 from rollout.exceptions import ConflictError, InvalidError
 from rollout.lifecycle import Phase, Place
-from rollout.models import CanaryStep, ChecklistItem, ServiceMigration
-from rollout.policy import CHECKLIST, PRESETS, Policy
+from rollout.models import CanaryStep, ServiceMigration
+from rollout.policy import PRESETS, Policy
 from rollout.services.decide import ENDED_PHASES
 from rollout.services.states import whole_policy_body
 from shadow import services as shadow
@@ -101,9 +101,6 @@ def create_migration(
                 min_requests=step.min_requests,
             )
             for index, step in enumerate(policy.steps)
-        )
-        ChecklistItem.objects.bulk_create(
-            ChecklistItem(migration=migration, key=key) for key in CHECKLIST
         )
     return migration
 

@@ -25,7 +25,7 @@ from rollout.services.decide import (
     refuse_stale,
     settle,
 )
-from rollout.services.record import keep_evaluations
+from rollout.services.evaluations import keep_evaluations
 
 log = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-"""What Banyan itself notes: refused attempts, places in effect, evaluations."""
+"""What Banyan itself notes: refused attempts, places in effect, scheduled evaluations."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -11,6 +11,7 @@ from rollout import gates
 from rollout.lifecycle import Action
 from rollout.models import GateEvaluation, ServiceMigration
 from rollout.services.decide import locked
+from rollout.services.evaluations import keep_evaluations
 from rollout.services.states import state_of
 
 
@@ -93,50 +94,3 @@ def note_evaluations(
         if (current.version, current.pair.builds) != read:
             return []
         return keep_evaluations(migration=migration, results=results, now=now)
-
-
-def keep_evaluations(
-    *, migration: ServiceMigration, results: Sequence[gates.GateResult], now: datetime
-) -> list[GateEvaluation]:
-    """Store results: a new row per change of verdict or after a decision used the old one."""
-    return [_keep(migration, result, now) for result in results]
-
-
-def _keep(migration: ServiceMigration, result: gates.GateResult, now: datetime) -> GateEvaluation:
-    evidence = result.evidence.to_dict()
-    values = {
-        "verdict": result.evidence.verdict.value,
-        "evidence": evidence,
-        "evidence_sha256": gates.evidence_sha256(evidence),
-        "at": now,
-    }
-    with transaction.atomic():
-        rows = GateEvaluation.objects.filter(
-            migration=migration, gate=result.key, route=result.route, latest=True
-        )
-        latest = rows.select_for_update().first()
-        if latest and _same_story(latest, migration, result) and not latest.decisions.exists():
-            rows.update(**values)
-            for name, value in values.items():
-                setattr(latest, name, value)
-            return latest
-        rows.update(latest=False)
-        return GateEvaluation.objects.create(
-            migration=migration,
-            gate=result.key,
-            route=result.route,
-            builds=migration.pair.builds,
-            version=migration.version,
-            first_at=now,
-            **values,
-        )
-
-
-def _same_story(
-    latest: GateEvaluation, migration: ServiceMigration, result: gates.GateResult
-) -> bool:
-    return (
-        latest.verdict == result.evidence.verdict.value
-        and latest.builds == migration.pair.builds
-        and latest.version == migration.version
-    )

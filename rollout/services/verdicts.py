@@ -214,5 +214,5 @@ def _verdict(gate: str, evidence: Evidence) -> dict[str, Any]:
 def _kept(migration: ServiceMigration, gate: str, evidence: Evidence) -> list[GateEvaluation]:
     """Return the stored evaluation of exactly this evidence, if the schedule kept it."""
     digest = gates.evidence_sha256(evidence.to_dict())
-    rows = migration.evaluations.filter(gate=gate, evidence_sha256=digest)
+    rows = migration.evaluations.filter(gate=gate, route="", evidence_sha256=digest)
     return list(rows.order_by("-id")[:1])
