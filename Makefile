@@ -36,8 +36,8 @@ candidate:  ## Build the Axum candidate with cargo; without cargo the demo runs 
 demo: deps candidate  ## Run everything with the example pair and traffic; SCENARIO=drift|errors|slow|schema|f32
 	@$(RUN) -m controlplane.stack --demo $(ARGS)
 
-walkthrough: deps candidate  ## Drive a whole migration over REST and write walkthrough.json
-	@$(RUN) -m tests.walkthrough $(ARGS)
+walkthrough: deps candidate  ## Drive a whole migration over REST and write walkthrough.json; CHECKS=all: every fault against every check
+	@$(RUN) -m tests.walkthrough $(if $(CHECKS),--checks $(CHECKS)) $(ARGS)
 
 drill: deps candidate  ## Hurt a running stack in every way and check the invariants; ARGS="--seed 7 --only web"
 	@$(RUN) -m tests.drill $(ARGS)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.walkthrough import runs
+from tests.walkthrough.checks import checks
 from tests.walkthrough.stack import EXAMPLES, ROOT
 
 RUNS = {"healthy": runs.healthy, "drift": runs.drift, "drills": runs.drills}
@@ -24,7 +25,10 @@ def main() -> int:
     parser.add_argument("--only", choices=tuple(RUNS), action="append")
     parser.add_argument("--output", type=Path, default=ROOT / "walkthrough.json")
     parser.add_argument("--keep", type=Path, help="keep the state directories here")
+    parser.add_argument("--checks", help="run the matrix of faults: all, or names with commas")
     options = parser.parse_args()
+    if options.checks:
+        return check_checks(options)
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="banyan-walk-") as scratch:
         base = options.keep or Path(scratch)
@@ -49,6 +53,23 @@ def main() -> int:
     options.output.write_text(json.dumps(report, indent=1) + "\n")
     say(json.dumps({key: report[key] for key in ("ok", "seconds", "problems")}, indent=1))
     return 0 if report["ok"] or (options.only and not problems) else 1
+
+
+def check_checks(options: argparse.Namespace) -> int:
+    """Run the matrix of faults and write checks.json."""
+    only = None if options.checks == "all" else options.checks.split(",")
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="banyan-checks-") as scratch:
+        found = checks((options.keep or Path(scratch)) / "checks", say, only)
+    report = {
+        "ok": not found["problems"],
+        "seconds": round(time.monotonic() - began, 1),
+        "commit": commit(),
+        **found,
+    }
+    (ROOT / "checks.json").write_text(json.dumps(report, indent=1) + "\n")
+    say(json.dumps({key: report[key] for key in ("ok", "seconds", "problems")}, indent=1))
+    return 0 if report["ok"] else 1
 
 
 def say(text: str) -> None:

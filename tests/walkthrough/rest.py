@@ -43,6 +43,14 @@ class Rest:
         """POST a verb and return the answer, whatever its status."""
         return self._client.post(f"/migrations/{self.slug}/{verb}/", json=body)
 
+    def put(self, path: str, **body: Any) -> dict[str, Any]:
+        """PUT a document that must be taken."""
+        answer = self._client.put(f"/migrations/{self.slug}/{path}/", json=body)
+        if answer.status_code != httpx.codes.OK:
+            raise WalkthroughError(f"{path}: {answer.status_code} {answer.text[:400]}")
+        found: dict[str, Any] = answer.json()
+        return found
+
     def do(self, verb: str, **body: Any) -> dict[str, Any]:
         """POST a verb that must succeed."""
         answer = self.post(verb, **body)
