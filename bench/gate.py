@@ -1,5 +1,8 @@
 """What one evaluation of a gate costs: over the guide's window, and over a step."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 
 from bench.harness import Result, Series, paired, ratio
@@ -130,25 +133,21 @@ def evaluate(
     k_b: "np.ndarray[tuple[int, int], np.dtype[np.int64]]",
 ) -> list[Verdict]:
     """Return the verdict of each route, then the overall one."""
-    policy, elapsed_s = DiscrepancyPolicy(), HOURS * 3600.0
-    found = [
+    return judge_all([*zip(n_b, k_b, strict=True), (n_b.sum(axis=0), k_b.sum(axis=0))])
+
+
+def judge_all(
+    series: "Sequence[tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]]",
+) -> list[Verdict]:
+    """Return the verdicts of the routes' blocks (pairs, mismatches), and of the last, overall."""
+    return [
         judge_discrepancy(
-            n_b=n_b[route],
-            k_b=k_b[route],
-            elapsed_s=elapsed_s,
-            policy=policy,
-            strata_count=ROUTES + 1,
-            stratum=True,
-        )
-        for route in range(ROUTES)
+            n_b=n_b,
+            k_b=k_b,
+            elapsed_s=HOURS * 3600.0,
+            policy=DiscrepancyPolicy(),
+            strata_count=len(series),
+            stratum=number + 1 < len(series),
+        ).verdict
+        for number, (n_b, k_b) in enumerate(series)
     ]
-    found.append(
-        judge_discrepancy(
-            n_b=n_b.sum(axis=0),
-            k_b=k_b.sum(axis=0),
-            elapsed_s=elapsed_s,
-            policy=policy,
-            strata_count=ROUTES + 1,
-        )
-    )
-    return [evidence.verdict for evidence in found]
