@@ -19,8 +19,9 @@ UNREADABLE = -1
 class Look:
     """What was seen at one moment (unix seconds).
 
-    `generation` and `hold` are the edge's state, UNREADABLE when its file is not there or broken;
-    `served` is the version of Envoy's routes, "" when Envoy did not answer.
+    `generation` and `hold` are the edge's state, UNREADABLE when its file is not there or broken.
+    It is only tried while `applied` is false, and given up when Envoy refuses it. `served` is the
+    version of Envoy's routes, "" when Envoy did not answer.
     """
 
     at: float

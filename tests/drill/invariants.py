@@ -40,7 +40,8 @@ def i1_moves_only_by_decision(world: World, since: float) -> Problems:
     ]
     for look in world.eye.since(since):
         served = look.served_generation
-        for generation in {look.generation, served or 0} - {0, UNREADABLE}:
+        stands = look.generation if look.applied else 0
+        for generation in {stands, served or 0} - {0, UNREADABLE}:
             if generation not in exposures:
                 problems.append(f"generation {generation} was seen and is nowhere recorded")
             elif look.at < _weight_at(asked, generation)[1]:
@@ -208,7 +209,7 @@ def i12_never_back_in_time(world: World, since: float) -> Problems:
     """The proxy never went to an older generation, nor to none."""
     problems = []
     looks = world.eye.since(since)
-    readable = [look for look in looks if look.generation != UNREADABLE]
+    readable = [look for look in looks if look.applied and look.generation != UNREADABLE]
     for early, late in pairwise(readable):
         if late.generation < early.generation:
             problems.append(f"the edge went from {early.generation} to {late.generation}")

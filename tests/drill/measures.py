@@ -1,5 +1,6 @@
 """What faults measure alike: a roll back from the call to the last user, a break-glass."""
 
+import json
 import subprocess
 import sys
 import time
@@ -12,6 +13,7 @@ from tests.walkthrough.stack import ROOT
 LIMITS = (1.0, 2.0)
 DEADLINE_SECONDS = GLASS_SECONDS = 5.0
 REACH_SECONDS = 15.0
+LATE_SECONDS = 30.0
 # As long as a request may be tried on the candidate before legacy answers it.
 ON_THE_WAY_SECONDS = 1.2
 
@@ -61,6 +63,20 @@ def break_glass(world: World, trial: Trial) -> None:
     time.sleep(ON_THE_WAY_SECONDS)
     late = [s for s in world.users.since(began + took).seen if s.side == "candidate"]
     trial.expect("I2", not late, f"{len(late)} users met the candidate after break-glass")
+
+
+def in_ledger(world: World, trial: Trial) -> None:
+    """Expect the ledger to know what the proxy's host did by itself, once web is back."""
+    hold = world.eye.look().hold
+    try:
+        world.wait("a late entry", lambda: _late_entry(world, hold), seconds=LATE_SECONDS)
+    except DrillError as error:
+        trial.expect("I5", False, f"the break-glass is not in the ledger: {error}")
+
+
+def _late_entry(world: World, hold: str) -> bool:
+    late = [e for e in world.database.entries() if e.action.endswith(":late_entry")]
+    return any(hold in json.dumps(entry.body) for entry in late)
 
 
 RELEASE = """

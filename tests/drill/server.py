@@ -81,6 +81,9 @@ class Server:
         Returns what ends it.
         """
         deadline = time.monotonic() + START_SECONDS
+        with suppress(ChildProcessError):
+            # While nobody has reaped the killed one, its number looks alive to the next.
+            os.waitpid(self.pid, os.WNOHANG)
         started = self._launch()
         while time.monotonic() < deadline:
             if started.poll() is not None:

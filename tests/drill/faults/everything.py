@@ -56,9 +56,7 @@ def break_glass(world: World, trial: Trial) -> None:
     found = world.document()
     refused = world.call("promote", version=found["version"])
     trial.expect("I1", refused.outcome == "fail", "promoted while the proxy is held on its host")
-    bodies = [entry.body for entry in world.database.entries()]
-    if not any(body["actor"]["kind"] == "host" and "hold" in str(body) for body in bodies[1:]):
-        trial.notes.append("the break-glass is not in the ledger")
+    measures.in_ledger(world, trial)
     measures.release(world)
 
 
