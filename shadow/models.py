@@ -17,6 +17,8 @@ class ServicePair(models.Model):
     ready_path = models.CharField(max_length=200, default="/readyz")
     block_seconds = models.PositiveIntegerField(default=10)
     probing = models.BooleanField(default=False)
+    # Counts the changes of its routes' rules: what other rules decided is history.
+    rules_revision = models.PositiveIntegerField(default=1)
     # Settings of the checks by checklist item; each check reads its own.
     checks = models.JSONField(default=dict, blank=True)
 
@@ -38,9 +40,10 @@ class RouteRule(models.Model):
     safe_to_duplicate = models.BooleanField(default=False)
     atol = models.FloatField(default=1e-4)
     ignore = models.JSONField(default=list, blank=True)
-    # Rules per JSON path beyond tolerance and ignore, as `shadow.comparison.rules` reads them.
+    # Rules beyond tolerance and ignore, as `shadow.comparison.documents` reads them.
     rules = models.JSONField(default=list, blank=True)
-    # JSON paths whose values are replaced before anything of the route is stored.
+    # JSON paths, and headers as `header:<name>`, whose values are replaced before anything of the
+    # route is stored: `shadow.privacy`.
     redact = models.JSONField(default=list, blank=True)
 
     class Meta:
@@ -129,6 +132,7 @@ class MismatchGroup(models.Model):
 
     pair = models.ForeignKey(ServicePair, on_delete=models.CASCADE, related_name="causes")
     builds = models.CharField(max_length=201)
+    rules = models.PositiveIntegerField(default=1, help_text="revision of the rules that judged")
     pair_kind = models.CharField(max_length=8)
     route = models.CharField(max_length=200)
     path = models.CharField(max_length=300)
@@ -142,7 +146,7 @@ class MismatchGroup(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["pair", "builds", "pair_kind", "route", "path", "kind"],
+                fields=["pair", "builds", "rules", "pair_kind", "route", "path", "kind"],
                 name="one_group_per_cause",
             )
         ]
@@ -151,10 +155,9 @@ class MismatchGroup(models.Model):
         return f"{self.route} {self.path} {self.kind}"
 
 
-class MismatchSample(models.Model):
-    """A few kept pairs that illustrate a cause, redacted, with an end."""
+class KeptPair(models.Model):
+    """One pair as it is kept: redacted, its bodies decoded, with an end."""
 
-    group = models.ForeignKey(MismatchGroup, on_delete=models.CASCADE, related_name="samples")
     sample_id = models.CharField(max_length=80)
     at = models.DateTimeField()
     method = models.CharField(max_length=10)
@@ -169,8 +172,20 @@ class MismatchSample(models.Model):
     candidate_headers = models.JSONField(default=list)
     candidate_body = models.TextField(blank=True)
     candidate_us = models.PositiveBigIntegerField(default=0)
-    differences = models.JSONField(default=list)
     expires_at = models.DateTimeField()
+
+    class Meta:
+        abstract = True
+
+    def __str__(self) -> str:
+        return self.sample_id
+
+
+class MismatchSample(KeptPair):
+    """One of the few kept pairs that illustrate a cause."""
+
+    group = models.ForeignKey(MismatchGroup, on_delete=models.CASCADE, related_name="samples")
+    differences = models.JSONField(default=list)
 
     class Meta:
         constraints = [
@@ -178,8 +193,43 @@ class MismatchSample(models.Model):
         ]
         indexes = [models.Index(fields=["expires_at"], name="sample_by_expiry")]
 
+
+class MatchSample(KeptPair):
+    """One of a route's last pairs that matched: what a changed rule might refuse."""
+
+    pair = models.ForeignKey(ServicePair, on_delete=models.CASCADE, related_name="matches")
+    route = models.CharField(max_length=200)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["pair", "sample_id"], name="one_match_per_pair_id")
+        ]
+        indexes = [
+            models.Index(fields=["pair", "route", "-at"], name="latest_match"),
+            models.Index(fields=["expires_at"], name="match_by_expiry"),
+        ]
+
+
+class Exercise(models.Model):
+    """That pairs of a route were compared where legacy answered with this class of status."""
+
+    pair = models.ForeignKey(ServicePair, on_delete=models.CASCADE, related_name="exercises")
+    builds = models.CharField(max_length=201)
+    kind = models.CharField(max_length=8)
+    route = models.CharField(max_length=200)
+    status_class = models.CharField(max_length=3)
+    count = models.PositiveBigIntegerField(default=0)
+    last_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["pair", "builds", "kind", "route", "status_class"], name="one_exercise"
+            )
+        ]
+
     def __str__(self) -> str:
-        return self.sample_id
+        return f"{self.route} {self.status_class} {self.count}"
 
 
 class StreamCursor(models.Model):

@@ -50,6 +50,9 @@ class Redaction:
     headers: frozenset[str] = frozenset()
 
 
+NOTHING_MORE = Redaction()
+
+
 @dataclass(frozen=True, slots=True)
 class Kept:
     """A message as it may be stored; `count` says how many values were replaced or withheld."""
@@ -73,7 +76,7 @@ def read_redaction(entries: Iterable[str]) -> Redaction:
     return Redaction(tuple(paths), frozenset(headers))
 
 
-def redacted(headers: Headers, body: bytes, redaction: Redaction = Redaction()) -> Kept:
+def redacted(headers: Headers, body: bytes, redaction: Redaction = NOTHING_MORE) -> Kept:
     """Return headers and body of one message as they may be stored; the body decoded."""
     kept_headers, count = [], 0
     for name, value in headers[:MAX_STORED_HEADERS]:

@@ -1,26 +1,17 @@
 """Group mismatches by cause, and keep a few examples of each."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from shadow.comparison import Outcome, signature
+from shadow.comparison import signature
 from shadow.models import MismatchGroup, MismatchSample, ServicePair
-from shadow.pairs import Pair
-from shadow.privacy import stored_text
+from shadow.privacy import without_cards
+from shadow.services.examples import Compared, kept_values
+
+__all__ = ["SAMPLES_PER_CAUSE", "Compared", "add_to_causes"]
 
 SAMPLES_PER_CAUSE = 10
-SAMPLE_LIFETIME = timedelta(days=7)
-
-
-@dataclass(frozen=True, slots=True)
-class Compared:
-    """A pair with the outcome of its comparison and the builds that answered."""
-
-    pair: Pair
-    outcome: Outcome
-    builds: str
 
 
 def add_to_causes(
@@ -31,12 +22,13 @@ def add_to_causes(
     for item in mismatches:
         service = services[item.pair.stream]
         for path, kind in dict.fromkeys(signature(d) for d in item.outcome.differences):
-            key = (service, item.builds, item.pair.kind, item.pair.route, path[:300], kind[:40])
-            by_cause.setdefault(key, []).append(item)
-    for (service, builds, pair_kind, route, path, kind), items in by_cause.items():
+            cause = (item.pair.kind, item.pair.route, path[:300], kind[:40])
+            by_cause.setdefault((service, item.builds, item.rules, *cause), []).append(item)
+    for (service, builds, rules, pair_kind, route, path, kind), items in by_cause.items():
         group, _ = MismatchGroup.objects.get_or_create(
             pair=service,
             builds=builds,
+            rules=rules,
             pair_kind=pair_kind,
             route=route,
             path=path,
@@ -54,7 +46,7 @@ def _describe(item: Compared, path: str, kind: str) -> str:
     for difference in item.outcome.differences:
         found_path, found_kind = signature(difference)
         if found_path[:300] == path and found_kind[:40] == kind:
-            return difference.describe()[:500]
+            return told(difference.describe())
     return kind
 
 
@@ -70,28 +62,19 @@ def _add_to_cause(group: MismatchGroup, items: Sequence[Compared], now: datetime
 
 
 def _keep_sample(group: MismatchGroup, item: Compared, now: datetime) -> None:
-    pair = item.pair
     MismatchSample.objects.get_or_create(
         group=group,
-        sample_id=pair.id,
+        sample_id=item.pair.id,
         defaults={
-            "at": datetime.fromtimestamp(pair.at, tz=UTC),
-            "method": pair.method,
-            "path": pair.path,
-            "request_headers": [list(h) for h in pair.request_headers],
-            "request_body": stored_text(pair.request_body),
-            "legacy_status": pair.legacy.status,
-            "legacy_headers": [list(h) for h in pair.legacy.headers],
-            "legacy_body": stored_text(pair.legacy.body),
-            "legacy_us": pair.legacy_us,
-            "candidate_status": pair.candidate.status,
-            "candidate_headers": [list(h) for h in pair.candidate.headers],
-            "candidate_body": stored_text(pair.candidate.body),
-            "candidate_us": pair.candidate_us,
+            **kept_values(item, now),
             "differences": [
-                {"path": d.path, "kind": signature(d)[1], "text": d.describe()[:500]}
+                {"path": d.path, "kind": signature(d)[1], "text": told(d.describe())}
                 for d in item.outcome.differences[:50]
             ],
-            "expires_at": now + SAMPLE_LIFETIME,
         },
     )
+
+
+def told(text: str) -> str:
+    """Return a difference's sentence as it may be stored."""
+    return without_cards(text).replace("\x00", "\ufffd")[:500]

@@ -8,11 +8,13 @@ from typing import Any
 from django.db import transaction
 
 from shadow import hours
-from shadow.comparison import Answer, Outcome, Rules, compare
+from shadow.comparison import Answer, Outcome, compare
 from shadow.comparison.engine import FIRST_SERVER_ERROR
-from shadow.models import PairBlock, RouteRule, ServicePair, StreamCursor
+from shadow.models import PairBlock, ServicePair, StreamCursor
 from shadow.pairs import Pair
-from shadow.services.causes import Compared, add_to_causes
+from shadow.services.causes import add_to_causes
+from shadow.services.examples import Compared, keep_matches, note_exercise
+from shadow.services.route_rules import OTHER, PairJudge, read_judges
 
 
 @dataclass(slots=True)
@@ -31,29 +33,21 @@ class _Tally:
 def compare_batch(pairs: Iterable[Pair]) -> list[Compared]:
     """Compare pairs by the rules of their routes; pairs of unknown services are dropped."""
     batch = list(pairs)
-    known = {
-        p.stream: p for p in ServicePair.objects.filter(stream__in={pair.stream for pair in batch})
-    }
-    rules = {
-        (rule.pair_id, rule.label): Rules(atol=rule.atol, ignore=tuple(rule.ignore))
-        for rule in RouteRule.objects.filter(pair__in=known.values())
-    }
-    found = []
-    for pair in batch:
-        service = known.get(pair.stream)
-        if service is None:
-            continue
-        outcome = compare(pair.legacy, pair.candidate, rules.get((service.pk, pair.route), Rules()))
-        builds = "|".join(
-            (
-                pair.build("legacy", service.legacy_build),
-                pair.build("candidate", service.candidate_build)
-                if pair.kind != "noise"
-                else service.candidate_build,
-            )
-        )
-        found.append(Compared(pair, outcome, builds))
-    return found
+    judges = read_judges({pair.stream for pair in batch})
+    return [_compared(pair, judges[pair.stream]) for pair in batch if pair.stream in judges]
+
+
+def _compared(pair: Pair, judge: PairJudge) -> Compared:
+    service, route = judge.pair, judge.routes.get(pair.route, OTHER)
+    if route.rules is None:
+        outcome = Outcome("uncomparable", "unreadable_rules")
+    else:
+        outcome = compare(pair.legacy, pair.candidate, route.rules)
+    candidate = service.candidate_build
+    if pair.kind != "noise":
+        candidate = pair.build("candidate", candidate)
+    builds = f"{pair.build('legacy', service.legacy_build)}|{candidate}"
+    return Compared(pair, outcome, builds, service.rules_revision, route.redaction)
 
 
 def record_batch(
@@ -61,7 +55,8 @@ def record_batch(
 ) -> bool:
     """Add a batch to its blocks and causes, and move the cursor, all or nothing.
 
-    Returns False when another worker read the same entries first: then nothing is written.
+    Returns False when another worker read the same entries first, or when rules were changed since
+    these pairs were compared: then nothing is written, and the entries are compared anew.
     """
     with transaction.atomic():
         moved = StreamCursor.objects.filter(stream=stream, last_id=after_id).update(
@@ -73,9 +68,14 @@ def record_batch(
             p.stream: p
             for p in ServicePair.objects.filter(stream__in={c.pair.stream for c in compared})
         }
+        if any(c.rules != services[c.pair.stream].rules_revision for c in compared):
+            transaction.set_rollback(True)
+            return False
         fresh = _add_to_blocks(compared, services)
         _reopen_hours(compared, services, now)
         add_to_causes([c for c in fresh if c.outcome.kind == "mismatch"], services, now)
+        keep_matches(fresh, services, now)
+        note_exercise(fresh, services, now)
     return True
 
 

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 from shadow import hours
-from shadow.models import LogBatch, MismatchSample, PairBlock, ProbeResult
+from shadow.models import LogBatch, MatchSample, MismatchSample, PairBlock, ProbeResult
 
 PROBE_LIFETIME = timedelta(hours=49)
 SEEN_SECONDS = 900
@@ -15,6 +15,7 @@ def housekeep(*, now: datetime) -> None:
     Then add what is settled to its hours, which keep what gates read.
     """
     MismatchSample.objects.filter(expires_at__lt=now).delete()
+    MatchSample.objects.filter(expires_at__lt=now).delete()
     LogBatch.objects.filter(expires_at__lt=now).delete()
     ProbeResult.objects.filter(at__lt=now - PROBE_LIFETIME).delete()
     settled = int(now.timestamp()) - SEEN_SECONDS
