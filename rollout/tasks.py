@@ -37,6 +37,7 @@ def drive_loads() -> int:
     found = runs.running()
     for run in found:
         services.drive_load(run, now=timezone.now())
+        services.keep_generating(run, now=timezone.now())
     return len(found)
 
 

@@ -402,6 +402,9 @@ class LoadRun(models.Model):
     # What the generator should send now, and until when; it stops by itself then.
     desired_rps = models.FloatField(default=0)
     desired_until = models.DateTimeField(null=True, blank=True)
+    # The generator process that sends for this run, and when it last said so: one at a time.
+    generator = models.CharField(max_length=40, blank=True)
+    generator_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         ordering = ["-id"]

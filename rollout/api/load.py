@@ -137,7 +137,7 @@ def running_document(run: LoadRun) -> dict[str, Any]:
         "copies": progress.copies_tth / 10_000,
         "send_rps": round(progress.send_rps, 3),
         "remaining_s": round(left, 1),
-        "progress": round(max(0.0, 1 - left / plan.longest_s), 4),
+        "progress": round(max(0.0, 1 - left / plan.expected_s), 4),
         "stop_rules": list(progress.rules),
         "stopping": progress.stopping or None,
         "stages": progress.to_dict()["stages"],

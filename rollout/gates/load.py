@@ -56,13 +56,12 @@ def _judged(run: LoadRun) -> Evidence:
 def _in_progress(run: LoadRun, now: datetime) -> Evidence:
     plan, progress = LoadPlan.from_dict(run.plan), Progress.from_dict(run.progress)
     left = remaining_s(plan, progress, now=now.timestamp())
-    whole = plan.longest_s
     return simple_evidence(
         "load",
         Verdict.INCONCLUSIVE,
         f"A test is running, {progress.words(plan)}.",
         limit=TARGET,
-        progress=max(0.0, 1 - left / whole),
+        progress=max(0.0, 1 - left / plan.expected_s),
         eta_s=left,
         reasons=(f"run {run.pk}",),
     )

@@ -19,7 +19,13 @@ from rollout.services.decide import MAX_REASON
 from rollout.services.endings import abandon, decommission
 from rollout.services.evaluations import keep_evaluations
 from rollout.services.late import follow_holds, import_records
-from rollout.services.load import drive_load, start_load, stop_load
+from rollout.services.load import (
+    drive_load,
+    keep_generating,
+    requests_of,
+    start_load,
+    stop_load,
+)
 from rollout.services.logs import post_lines
 from rollout.services.policies import change_policy
 from rollout.services.promote import override, promote
@@ -62,6 +68,7 @@ __all__ = [
     "hold",
     "import_records",
     "keep_evaluations",
+    "keep_generating",
     "latch_fail",
     "mark_accepted",
     "mark_in_effect",
@@ -75,6 +82,7 @@ __all__ = [
     "promote",
     "record_denied",
     "request_approval",
+    "requests_of",
     "reset_verdict",
     "resume",
     "roll_back",

@@ -1,8 +1,12 @@
 """The load test of a migration: begin, drive, stop; each begin and end is in the ledger."""
 
+import subprocess
+import sys
+import uuid
 from datetime import datetime
 from typing import Any
 
+from django.conf import settings
 from django.db import transaction
 
 from audit import services as ledger
@@ -15,13 +19,17 @@ from rollout.permissions import AUTOMATION
 from rollout.policy import Policy
 from rollout.services.decide import check_text, get, locked
 from rollout.services.states import builds_body, state_of
+from shadow.models import CorpusRequest
 from traffic.load import ends, runs
+from traffic.load.driver import claim, claimed
+from traffic.load.generator import Request
 from traffic.load.plan import LoadPlan
 from traffic.load.reading import measured_peak
 from traffic.load.runs import LoadRefusedError
 from traffic.models import LoadRun
 
 DECLARED_MAX_RPS = 1e6
+MAX_REQUESTS = 2000
 
 
 def start_load(  # noqa: PLR0913  # what is asked, and who asks
@@ -96,6 +104,40 @@ def drive_load(run: LoadRun, *, now: datetime) -> LoadRun | None:
                 note(ended)
         return ended
     return runs.tick(run.pk, now=now, on_end=note)
+
+
+def keep_generating(run: LoadRun, *, now: datetime) -> bool:
+    """Start the generator of a run that needs one and has none; it ends by itself with the run."""
+    name = uuid.uuid4().hex
+    needed = run.mode == LoadRun.Mode.GENERATOR and not claimed(run, now=now)
+    if not needed or not claim(run.pk, name=name, now=now):
+        return False
+    argv = [sys.executable, str(settings.BASE_DIR / "manage.py"), "generate_load", "--run"]
+    subprocess.Popen(  # noqa: S603  # our own program, ending with its run
+        [*argv, str(run.pk), "--claim", name],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    return True
+
+
+def requests_of(run: LoadRun) -> tuple[list[Request], str]:
+    """Return the corpus of routes that are safe to send, and the candidate's address."""
+    migration = ServiceMigration.objects.select_related("pair").get(split=run.split_id)
+    safe = {rule.label for rule in migration.pair.routes.all() if rule.safe_to_duplicate}
+    rows = CorpusRequest.objects.filter(pair=migration.pair, route__in=safe)[:MAX_REQUESTS]
+    found = [
+        Request(
+            method=row.method,
+            path=row.path,
+            headers=tuple((str(name), str(value)) for name, value in row.headers),
+            body=bytes(row.body),
+        )
+        for row in rows
+    ]
+    return found, migration.pair.candidate_url
 
 
 def _check_place(migration: ServiceMigration) -> None:

@@ -14,11 +14,20 @@ from rollout.exceptions import ConflictError, ForbiddenError, InvalidError
 from rollout.gates import read_context
 from rollout.gates.load import load as load_gate
 from rollout.models import ServiceMigration
-from shadow.models import ServicePair
+from shadow.models import CorpusRequest, ServicePair
 from tests.rollout.builders import NOW, OPERATOR, accept, fresh, in_dual_run
 from traffic import services as traffic
+from traffic.load import driver
 from traffic.load.plan import LoadPlan
-from traffic.models import Acknowledgement, LoadRun, Proxy, RoutingBlock, Snapshot, TrafficBlock
+from traffic.models import (
+    Acknowledgement,
+    LoadBlock,
+    LoadRun,
+    Proxy,
+    RoutingBlock,
+    Snapshot,
+    TrafficBlock,
+)
 
 pytestmark = pytest.mark.django_db
 FAST_US, SLOW_US = 5_000, 40_000
@@ -315,3 +324,85 @@ def test_rest_needs_an_operator() -> None:
     Town()
     assert client("viewer").post(ADDRESS, {}, format="json").status_code == 403
     assert client("viewer2").get(ADDRESS).status_code == 200
+
+
+def generated(town: Town, *, late_us: int = 500, errors: int = 0) -> None:
+    """Let a generator report the last block's seconds at the rate that the row wants."""
+    run = LoadRun.objects.get()
+    sent = round(run.desired_rps * BLOCK_S)
+    if sent:
+        LoadBlock.objects.create(
+            run=run,
+            boot="g",
+            start=int(town.now.timestamp()) - BLOCK_S,
+            seconds=BLOCK_S,
+            requests=sent,
+            errors=errors,
+            latency={"all": {str(hist_bucket(FAST_US)): sent}},
+            lateness={"all": {str(hist_bucket(late_us)): sent}},
+        )
+
+
+def run_generated(town: Town, **changes) -> LoadRun:
+    town.start(mode="generator", declared_rps=1000.0)
+    for _ in range(120):
+        town.block()
+        generated(town, **changes)
+        if ended := services.drive_load(
+            LoadRun.objects.select_related("split").get(), now=town.now
+        ):
+            return ended
+    raise AssertionError("the test did not end")
+
+
+def test_a_generator_makes_up_for_a_quiet_production() -> None:
+    town = Town()
+    generation = Snapshot.objects.count()
+    ended = run_generated(town)
+    assert ended.verdict == "PASS", ended.sentence
+    assert ended.result["stages"][-1]["measured_rps"] == pytest.approx(2000, rel=0.03)
+    assert Snapshot.objects.count() == generation, "no proxy copies anything for a generator"
+
+
+def test_a_late_generator_proves_nothing() -> None:
+    ended = run_generated(Town(), late_us=90_000)
+    assert ended.verdict == "INCONCLUSIVE"
+    assert "was late" in ended.sentence
+
+
+def test_a_generator_that_meets_errors_is_a_fail() -> None:
+    assert run_generated(Town(), errors=400).verdict == "FAIL"
+
+
+def test_one_generator_at_a_time_has_a_run() -> None:
+    town = Town()
+    run = town.start(mode="generator", declared_rps=1000.0)
+    assert driver.claim(run.pk, name="a", now=town.now)
+    assert driver.claim(run.pk, name="a", now=town.now)
+    assert not driver.claim(run.pk, name="b", now=town.now)
+    assert driver.claim(run.pk, name="b", now=town.now + driver.ALIVE + timedelta(seconds=1))
+    assert not driver.claim(run.pk, name="a", now=town.now)
+    services.stop_load(slug="embeddings", reason="", actor=OPERATOR, now=town.now)
+    assert not driver.claim(run.pk, name="b", now=town.now)
+
+
+def test_only_requests_of_routes_declared_safe_are_sent() -> None:
+    town = Town()
+    run = town.start(mode="generator", declared_rps=1000.0)
+    pair = town.migration.pair
+    pair.routes.filter(path="/v1/infer").update(safe_to_duplicate=False)
+    for path in ("/infer", "/v1/infer"):
+        CorpusRequest.objects.create(
+            pair=pair,
+            source="written",
+            route=f"POST {path}",
+            method="POST",
+            path=path,
+            headers=[["content-type", "application/json"]],
+            body=b"{}",
+            sha256=path,
+            added_at=NOW,
+        )
+    requests, url = services.requests_of(run)
+    assert [request.path for request in requests] == ["/infer"]
+    assert url == pair.candidate_url

@@ -78,13 +78,16 @@ class LoadPlan:
         return len(self.rules.factors) - 1
 
     @property
-    def longest_s(self) -> float:
-        """How long a run may take, waiting for proxies included; afterwards it is given up."""
+    def expected_s(self) -> float:
+        """How long a run takes when nobody has to be waited for."""
         rules = self.rules
-        measured = rules.stage_s * self.last + rules.hold_s
-        return (
-            rules.baseline_s + measured + (len(rules.factors) + 1) * (rules.settle_s + PATIENCE_S)
-        )
+        settling = len(rules.factors) * rules.settle_s
+        return rules.baseline_s + rules.stage_s * self.last + rules.hold_s + settling
+
+    @property
+    def longest_s(self) -> float:
+        """How long a run may take, waiting included; afterwards it is given up."""
+        return self.expected_s + (len(self.rules.factors) + 1) * PATIENCE_S
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values."""
