@@ -1276,6 +1276,7 @@ NOTES: Mapping[str, Callable[[Life, Entry], None]] = {
     "addresses": _nothing,
     "new_build": _nothing,
     "change_check": _nothing,
+    "repeated": _nothing,
 }
 UNREASONED = frozenset({"start", "late_entry", "end_waiver"})
 

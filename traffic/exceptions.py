@@ -6,12 +6,18 @@ class TrafficError(Exception):
 
     status = 400
     code = "invalid"
+    field: str | None = None
 
 
 class ReportError(TrafficError):
-    """A report that cannot be read; the message names the field."""
+    """A report that cannot be read; the message begins with the field."""
 
     code = "invalid_report"
+
+    @property
+    def field(self) -> str:  # type: ignore[override]  # of others there is none
+        """The field that is wrong."""
+        return str(self).partition(":")[0]
 
 
 class UnknownLineageError(TrafficError):

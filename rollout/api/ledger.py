@@ -57,8 +57,8 @@ class AuditEntryView(BanyanView):
         """Return the entry with its hashes."""
         try:
             return Response(documents.entry(ledger.get(seq)))
-        except (LedgerEntry.DoesNotExist, OverflowError) as exc:
-            raise NotFoundError(f"There is no entry {str(seq)[:20]}.") from exc
+        except LedgerEntry.DoesNotExist as exc:
+            raise NotFoundError(f"There is no entry {seq}.") from exc
 
 
 class AuditVerifyView(BanyanView):

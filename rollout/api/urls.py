@@ -1,10 +1,20 @@
 """Routes of `/api/v1/`."""
 
-from django.urls import path
+from django.urls import path, register_converter
+from django.urls.converters import IntConverter
 
 from rollout.api import approvals, checks, ledger, load, logs, oversight, verbs, views
 
 ONE = "migrations/<slug:slug>/"
+
+
+class RowConverter(IntConverter):
+    """The number of a row: a longer one than any column holds is no route at all."""
+
+    regex = "[0-9]{1,18}"
+
+
+register_converter(RowConverter, "row")
 
 urlpatterns = [
     path("me/", views.MeView.as_view()),
@@ -12,7 +22,7 @@ urlpatterns = [
     path(ONE, views.MigrationView.as_view()),
     path(f"{ONE}gates/", views.GatesView.as_view()),
     path(f"{ONE}mismatches/", views.MismatchesView.as_view()),
-    path(f"{ONE}mismatches/<int:cause>/", views.MismatchView.as_view()),
+    path(f"{ONE}mismatches/<row:cause>/", views.MismatchView.as_view()),
     path(f"{ONE}probes/", views.ProbesView.as_view()),
     path(f"{ONE}decisions/", views.DecisionsView.as_view()),
     path(f"{ONE}start/", verbs.StartView.as_view()),
@@ -37,16 +47,16 @@ urlpatterns = [
     path(f"{ONE}checks/<slug:item>/settings/", checks.CheckSettingsView.as_view()),
     path(f"{ONE}logs/<slug:side>/", logs.LogLinesView.as_view()),
     path("approvals/", approvals.ApprovalsView.as_view()),
-    path("approvals/<int:approval>/", approvals.ApprovalView.as_view()),
-    path("approvals/<int:approval>/grant/", approvals.GrantView.as_view()),
-    path("approvals/<int:approval>/decline/", approvals.DeclineView.as_view()),
-    path("approvals/<int:approval>/withdraw/", approvals.WithdrawView.as_view()),
+    path("approvals/<row:approval>/", approvals.ApprovalView.as_view()),
+    path("approvals/<row:approval>/grant/", approvals.GrantView.as_view()),
+    path("approvals/<row:approval>/decline/", approvals.DeclineView.as_view()),
+    path("approvals/<row:approval>/withdraw/", approvals.WithdrawView.as_view()),
     path("reviews/", oversight.ReviewsView.as_view()),
-    path("reviews/<int:review>/close/", oversight.CloseReviewView.as_view()),
+    path("reviews/<row:review>/close/", oversight.CloseReviewView.as_view()),
     path("proxies/", views.ProxiesView.as_view()),
     path("audit/", ledger.AuditView.as_view()),
     path("audit/anchor/", ledger.AuditAnchorView.as_view()),
     path("audit/export/", ledger.AuditExportView.as_view()),
     path("audit/verify/", ledger.AuditVerifyView.as_view()),
-    path("audit/<int:seq>/", ledger.AuditEntryView.as_view()),
+    path("audit/<row:seq>/", ledger.AuditEntryView.as_view()),
 ]

@@ -2,11 +2,12 @@
 
 from datetime import datetime
 
+from audit import services as ledger
 from audit.chain import Actor
 from rollout import gates
 from rollout.exceptions import ConflictError
 from rollout.lifecycle import Action, Phase
-from rollout.models import Decision, Review
+from rollout.models import Decision, Review, ServiceMigration
 from rollout.services.decide import (
     NO_GROUNDS,
     Ask,
@@ -19,6 +20,7 @@ from rollout.services.decide import (
 )
 from rollout.services.late import NOT_GIVEN, import_records
 from rollout.services.promote import promotion
+from rollout.services.states import state_of
 from shadow import services as shadow
 from traffic import services as traffic
 
@@ -136,13 +138,14 @@ def roll_back(
 ) -> Decision | None:
     """Go to a lower weight at once and stay held: no gate, no version, no second person.
 
-    Rolling back to where the migration already is, held, changes nothing and returns None. Without
-    a reason it is done all the same, and leaves a review open.
+    Rolling back to where the migration already is, held, changes nothing, is noted in the ledger
+    and returns None. Without a reason it is done all the same, and leaves a review open.
     """
     given = reason.strip()
     ask = Ask(slug, Action.ROLL_BACK, actor, now, None, given or NOT_GIVEN, request_id, to_weight)
     with deciding(ask) as migration:
         if migration.held and migration.phase == Phase.DUAL_RUN and to_weight == 0:
+            _note_repeated(migration, ask)
             return None
         made = legal_move(migration, ask)
         return settle(migration, ask, made, NO_GROUNDS if given else _unexplained(actor))
@@ -151,3 +154,19 @@ def roll_back(
 def _unexplained(actor: Actor) -> Grounds:
     detail = f"{actor.name} rolled back without a reason."
     return Grounds(review={"cause": Review.Cause.EMPTY_REASON, "detail": detail})
+
+
+def _note_repeated(migration: ServiceMigration, ask: Ask) -> None:
+    """Keep in the ledger that somebody asked for what is so already."""
+    ledger.append(
+        actor=ask.actor,
+        action="migration:repeated",
+        body={
+            "migration": migration.slug,
+            "attempt": ask.action.value,
+            "place": state_of(migration),
+            "reason": ask.reason,
+            "request_id": ask.request_id,
+        },
+        now=ask.now,
+    )
