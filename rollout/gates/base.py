@@ -62,10 +62,10 @@ class Context:
         """The gate's past on the present candidate build."""
         return self.latches.get(gate, LatchState())
 
-    def deff(self, route: str, kind: str) -> float:
+    def deff(self, route: str, kind: str, *, unknown: float = UNKNOWN) -> float:
         """Return the design effect of legacy's bad requests, as frozen when the place began."""
         frozen = self.migration.split.frozen.get(route, {}).get("deff", {})
-        return float(max(frozen.get(kind, UNKNOWN), self.policy.min_design_effect))
+        return float(max(frozen.get(kind, unknown), self.policy.min_design_effect))
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from judge.design_effect import UNKNOWN
 from judge.evidence import Evidence
 from judge.latency import RULE, RULE_VERSION, Latencies, LatencyPolicy, judge_latency
 from judge.verdict import Verdict
@@ -45,6 +46,8 @@ def _judge(
     rules, latch = context.policy.latency, context.latch("latency")
     to = gated_place(context.place, context.policy.weights)
     since = context.latencies_since
+    # A policy without the block test assumes independent requests, and says so on every screen.
+    unknown = UNKNOWN if context.policy.discrepancy.use_blocks else 1.0
     return context.recorder.judge(
         "latency",
         route,
@@ -59,6 +62,9 @@ def _judge(
             alpha_pass=rules.alpha_pass * latch.alpha_share,
             alpha_fail=rules.alpha_fail * latch.alpha_share,
         ),
-        deff={r.quantile: context.deff(route, f"p{100 * r.quantile:g}") for r in rules.percentiles},
+        deff={
+            r.quantile: context.deff(route, f"p{100 * r.quantile:g}", unknown=unknown)
+            for r in rules.percentiles
+        },
         strata_count=strata,
     )
