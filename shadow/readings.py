@@ -6,13 +6,13 @@ from datetime import datetime
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Max, QuerySet
+from django.db.models import Count, Max, QuerySet, Sum
 
 from shadow.checks import CHECKS
 from shadow.checks.base import Check, CorpusEntry, Route, Subject
 from shadow.checks.schedule import due_at
 from shadow.comparison import Rules
-from shadow.models import CheckRun, CorpusRequest, LogBatch, ServicePair
+from shadow.models import CheckRun, CorpusRequest, LogBatch, PairBlock, ServicePair
 
 Runs = QuerySet[CheckRun]
 
@@ -113,6 +113,51 @@ def _newest(runs: Runs) -> dict[tuple[int, str], CheckRun]:
 def check_items() -> tuple[str, ...]:
     """Return the names of the checks, in the order of `CHECKS`."""
     return tuple(CHECKS)
+
+
+def corpus(*, pair: ServicePair, source: str = "", route: str = "") -> QuerySet[CorpusRequest]:
+    """Return the pair's corpus, newest first."""
+    rows = CorpusRequest.objects.filter(pair=pair).order_by("-pk")
+    rows = rows.filter(source=source) if source else rows
+    return rows.filter(route=route) if route else rows
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """One route's part of the corpus, and what replaying it gave on the present builds."""
+
+    route: str
+    requests: Mapping[str, int]
+    safe: bool
+    compared: int
+    mismatched: int
+    excluded: int
+    last_sent_at: datetime | None
+
+
+def replayed(*, pair: ServicePair) -> list[Replayed]:
+    """Return for each route of the corpus what it holds and how its replay compared."""
+    counts: dict[str, dict[str, int]] = {}
+    sent: dict[str, datetime | None] = {}
+    rows = CorpusRequest.objects.filter(pair=pair).order_by()
+    for route, source, count, last in rows.values_list("route", "source").annotate(
+        count=Count("pk"), last=Max("sent_at")
+    ):
+        counts.setdefault(route, {})[source] = count
+        sent[route] = max((at for at in (last, sent.get(route)) if at), default=None)
+    blocks = PairBlock.objects.filter(pair=pair, kind="replay", builds=pair.builds).order_by()
+    sums = {
+        route: sums
+        for route, *sums in blocks.values_list("route").annotate(
+            Sum("compared"), Sum("mismatched"), Sum("excluded")
+        )
+    }
+    safe = {route.label for route in routes_of(pair) if route.safe_to_duplicate}
+    return [
+        Replayed(route, counts.get(route, {}), route in safe, *sums.get(route, (0, 0, 0)),
+                 last_sent_at=sent.get(route))
+        for route in sorted(counts.keys() | sums.keys())
+    ]  # fmt: skip
 
 
 def check_history(*, pair: ServicePair, item: str, limit: int = 20) -> list[CheckRun]:

@@ -2,6 +2,7 @@
 
 import time
 import uuid
+from collections.abc import Sequence
 from typing import Any
 
 import redis
@@ -23,6 +24,9 @@ BATCH = 200
 # A tick ends before the next but one begins; what is left waits in the stream.
 BUDGET_SECONDS = 1.5
 LOCK_SECONDS = 20
+REPLAY_SECONDS = 4.0
+RECORD_SECONDS = 20
+_recorded_at = -float(RECORD_SECONDS)
 
 
 def connect() -> "redis.Redis":
@@ -68,7 +72,16 @@ def compare_next(client: "redis.Redis") -> int:
     )
     if written:
         client.xtrim(STREAM, minid=last, approximate=True)
+        _keep_recorded(compared)
     return len(entries)
+
+
+def _keep_recorded(compared: Sequence[services.Compared]) -> None:
+    """Keep some requests for replay, now and then: one batch in a while is variety enough."""
+    global _recorded_at  # noqa: PLW0603  # of this process alone; it only saves work
+    if time.monotonic() - _recorded_at >= RECORD_SECONDS:
+        _recorded_at = time.monotonic()
+        services.keep_recorded(compared=compared, now=timezone.now())
 
 
 def _readable(entries: list[Entry]) -> list[Pair]:
@@ -79,6 +92,31 @@ def _readable(entries: list[Entry]) -> list[Pair]:
         except PairError as exc:
             log.warning("pair_skipped", entry=entry_id.decode(), reason=str(exc)[:200])
     return pairs
+
+
+@shared_task(name="shadow.tasks.replay_corpus")
+def replay_corpus() -> int:
+    """Send each live pair the corpus requests whose turn it is; return how many were compared."""
+    lock = connect().lock("banyan:replay", timeout=LOCK_SECONDS, blocking=False)
+    if not lock.acquire():
+        return 0
+    sent, deadline = 0, time.monotonic() + REPLAY_SECONDS
+    try:
+        # Where services hang not every pair has a turn in each tick, so each tick begins elsewhere.
+        for pair in sorted(queries.probed_pairs(), key=lambda _: uuid.uuid4().int):
+            if time.monotonic() > deadline:
+                break
+            sent += services.replay_next(pair=pair, now=timezone.now())
+    finally:
+        lock.release()
+    return sent
+
+
+@shared_task(name="shadow.tasks.generate_corpus")
+def generate_corpus() -> int:
+    """Make up requests from the documents of live pairs, once a day; return how many are new."""
+    pairs = queries.probed_pairs()
+    return sum(services.generate_due(pair=pair, now=timezone.now()) for pair in pairs)
 
 
 @shared_task(name="shadow.tasks.probe_health")
@@ -105,3 +143,5 @@ def run_checks() -> bool:
 def housekeep() -> None:
     """Delete what has expired."""
     services.housekeep(now=timezone.now())
+    services.forget_expired(now=timezone.now())
+    services.forget_runs(now=timezone.now())

@@ -277,6 +277,16 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 3.0,
         "options": {"expires": 6},
     },
+    "replay-corpus": {
+        "task": "shadow.tasks.replay_corpus",
+        "schedule": 1.0,
+        "options": {"expires": 2},
+    },
+    "generate-corpus": {
+        "task": "shadow.tasks.generate_corpus",
+        "schedule": 60.0,
+        "options": {"expires": 120},
+    },
     "checkpoint": {
         "task": "audit.tasks.checkpoint",
         "schedule": 60.0,

@@ -3,7 +3,17 @@
 from django.urls import path, register_converter
 from django.urls.converters import IntConverter
 
-from rollout.api import approvals, checks, ledger, load, logs, oversight, verbs, views
+from rollout.api import (
+    approvals,
+    checks,
+    corpus,
+    ledger,
+    load,
+    logs,
+    oversight,
+    verbs,
+    views,
+)
 
 ONE = "migrations/<slug:slug>/"
 
@@ -45,6 +55,10 @@ urlpatterns = [
     path(f"{ONE}checks/<slug:item>/run/", checks.RunCheckView.as_view()),
     path(f"{ONE}checks/<slug:item>/stop/", checks.StopCheckView.as_view()),
     path(f"{ONE}checks/<slug:item>/settings/", checks.CheckSettingsView.as_view()),
+    path(f"{ONE}corpus/", corpus.CorpusView.as_view()),
+    path(f"{ONE}corpus/export/", corpus.CorpusExportView.as_view()),
+    path(f"{ONE}corpus/<row:number>/", corpus.CorpusRequestView.as_view()),
+    path(f"{ONE}replay/", corpus.ReplayView.as_view()),
     path(f"{ONE}logs/<slug:side>/", logs.LogLinesView.as_view()),
     path("approvals/", approvals.ApprovalsView.as_view()),
     path("approvals/<row:approval>/", approvals.ApprovalView.as_view()),

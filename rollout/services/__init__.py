@@ -9,6 +9,12 @@ from rollout.services.approvals import (
 )
 from rollout.services.builds import notice_build
 from rollout.services.checks import change_check, check_of, run_check, stop_check
+from rollout.services.corpus import (
+    change_replay,
+    delete_corpus,
+    import_corpus,
+    no_request,
+)
 from rollout.services.create import (
     NewMigration,
     RouteInput,
@@ -55,23 +61,27 @@ __all__ = [
     "change_addresses",
     "change_check",
     "change_policy",
+    "change_replay",
     "check_of",
     "close_review",
     "create_migration",
     "decide",
     "decline_approval",
     "decommission",
+    "delete_corpus",
     "drive_load",
     "end_waiver",
     "follow_holds",
     "grant_approval",
     "hold",
+    "import_corpus",
     "import_records",
     "keep_evaluations",
     "keep_generating",
     "latch_fail",
     "mark_accepted",
     "mark_in_effect",
+    "no_request",
     "note_evaluations",
     "notice_build",
     "on_gate_error",

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import Case, Q, Value, When
+from django.db.models import Case, Max, Q, Value, When
 
 from judge.verdict import Verdict
 from shadow import readings
@@ -21,6 +21,7 @@ from shadow.models import CheckRun, ServicePair
 # Checks wait for one another: they would disturb each other's services, and must leave the
 # workers' other processes to the comparison of live pairs.
 AT_ONCE = 1
+KEPT = timedelta(days=30)
 DOING_CHARS = 200
 
 
@@ -159,3 +160,10 @@ def set_check_settings(
         )
         stop_run(pair=pair, item=item, now=now)
         CheckRun.objects.filter(pair=pair, item=item, expires_at__gt=now).update(expires_at=now)
+
+
+def forget_runs(*, now: datetime) -> int:
+    """Delete runs that ended long ago, but each check's newest; return how many went."""
+    kept = CheckRun.objects.order_by().values("pair", "item").annotate(newest=Max("pk"))
+    old = CheckRun.objects.filter(finished_at__lt=now - KEPT)
+    return old.exclude(pk__in=kept.values("newest")).delete()[0]
