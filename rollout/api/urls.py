@@ -11,6 +11,7 @@ from rollout.api import (
     load,
     logs,
     oversight,
+    scorecard,
     verbs,
     views,
 )
@@ -45,6 +46,8 @@ urlpatterns = [
     path(f"{ONE}abandon/", verbs.AbandonView.as_view()),
     path(f"{ONE}reset/", verbs.ResetView.as_view()),
     path(f"{ONE}load/", load.LoadView.as_view()),
+    path(f"{ONE}measurements/", scorecard.MeasurementsView.as_view()),
+    path(f"{ONE}scorecard/", scorecard.ScorecardView.as_view()),
     path(f"{ONE}load/stop/", load.StopLoadView.as_view()),
     path(f"{ONE}approvals/", approvals.MigrationApprovalsView.as_view()),
     path(f"{ONE}waivers/", oversight.WaiversView.as_view()),
