@@ -4,6 +4,8 @@ import re
 from collections.abc import Callable, Collection
 from typing import Any, TypeVar
 
+import structlog
+from django.db import OperationalError
 from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
 from rest_framework.request import Request
@@ -13,11 +15,12 @@ from rest_framework.views import APIView
 from audit.chain import Actor, ActorKind
 from rollout import services
 from rollout.api import documents
-from rollout.exceptions import ConflictError, ForbiddenError, InvalidError
+from rollout.exceptions import ConflictError, ForbiddenError, InvalidError, RefusalError
 from rollout.lifecycle import Action
 from rollout.models import Decision
 from rollout.permissions import Role, check, role_of
 
+log = structlog.get_logger(__name__)
 DOCUMENT = OpenApiTypes.OBJECT
 ETAG = re.compile(r'"?(?P<version>[0-9]{1,10})"?')
 # Fits a 64-bit column.
@@ -62,10 +65,15 @@ class BanyanView(APIView):
             self.require(request, action)
             return call(actor=who, now=now, request_id=request_id, **values)
         except (ForbiddenError, ConflictError) as exc:
-            services.record_denied(
-                slug=slug, action=action, actor=who, code=exc.code, now=now, request_id=request_id
-            )
+            self._record(exc, slug=slug, action=action, actor=who, now=now, request_id=request_id)
             raise
+
+    def _record(self, refusal: RefusalError, **attempt: Any) -> None:
+        """Keep a refusal in the ledger; while the database is busy it is only in the log."""
+        try:
+            services.record_denied(code=refusal.code, **attempt)
+        except OperationalError:
+            log.warning("refusal not recorded", code=refusal.code, slug=attempt["slug"])
 
 
 class VerbView(BanyanView):

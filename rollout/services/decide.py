@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from django.db import transaction
+from django.db import OperationalError, connection, transaction
 
 from audit import services as ledger
 from audit.chain import Actor
@@ -75,6 +75,17 @@ def deciding(ask: Ask) -> Iterator[ServiceMigration]:
         migration = locked(ask.slug)
         refuse_stale(migration, ask)
         yield migration
+
+
+@contextmanager
+def told_when_late(ask: Ask) -> Iterator[None]:
+    """Let who waited for a lock in vain hear who moved the migration meanwhile, if somebody did."""
+    try:
+        yield
+    except OperationalError:
+        if not connection.in_atomic_block:
+            refuse_stale(get(ask.slug), ask)
+        raise
 
 
 def refuse_stale(migration: ServiceMigration, ask: Ask) -> None:

@@ -24,6 +24,7 @@ from rollout.services.decide import (
     legal_move,
     refuse_stale,
     settle,
+    told_when_late,
 )
 from rollout.services.evaluations import keep_evaluations
 
@@ -48,10 +49,11 @@ def promote(  # noqa: PLR0913  # what a caller says about one move
     """
     reason = check_text(reason, "reason", needed="Say why you promote.")
     ask = Ask(slug, Action.PROMOTE, actor, now, version, reason, request_id)
-    _before_locks(ask, expected_weight)
-    with deciding(ask) as migration:
-        made = legal_move(migration, ask)
-        decision = settle(migration, ask, made, promotion(migration, ask, made))
+    with told_when_late(ask):
+        _before_locks(ask, expected_weight)
+        with deciding(ask) as migration:
+            made = legal_move(migration, ask)
+            decision = settle(migration, ask, made, promotion(migration, ask, made))
     _anchor_decision(ask.now)
     return decision
 
@@ -74,10 +76,11 @@ def override(  # noqa: PLR0913  # what a caller says about one move
     """
     reason = check_text(reason, "reason", needed="Say why you override.")
     ask = Ask(slug, Action.OVERRIDE, actor, now, version, reason, request_id)
-    _before_locks(ask, expected_weight)
-    with deciding(ask) as migration:
-        made = legal_move(migration, ask)
-        decision = settle(migration, ask, made, _overriding(migration, ask, made))
+    with told_when_late(ask):
+        _before_locks(ask, expected_weight)
+        with deciding(ask) as migration:
+            made = legal_move(migration, ask)
+            decision = settle(migration, ask, made, _overriding(migration, ask, made))
     _anchor_decision(ask.now)
     return decision
 

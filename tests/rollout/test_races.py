@@ -4,10 +4,15 @@ The short of `python -m tests.storm`, which measures the same with 50 hands and 
 """
 
 import os
+from dataclasses import replace
 
 import pytest
+from django.db import OperationalError, transaction
 
 from rollout import services
+from rollout.exceptions import StaleVersionError
+from rollout.lifecycle import Action
+from rollout.services.decide import Ask, told_when_late
 from tests.rollout.builders import NOW, OPERATOR, fresh, ready_for_canary, split_of
 from tests.storm.crowd import at_once, crowd
 from tests.storm.deaths import deaths
@@ -47,3 +52,16 @@ def test_a_roll_back_in_a_race_with_promote_leaves_no_user_on_the_candidate():
     assert (after.weight, after.held) == (0, True)
     assert split_of(after).weight_tth == 0
     assert_ledger_verifies()
+
+
+def test_who_waited_in_vain_for_a_lock_hears_who_was_faster():
+    """A crowd on a slow machine: a lock that does not come in time is a lost race, not a fault."""
+    migration = ready_for_canary()
+    services.hold(slug=migration.slug, actor=OPERATOR, now=NOW, reason="look")
+    ask = Ask(migration.slug, Action.PROMOTE, OPERATOR, NOW, migration.version)
+    with pytest.raises(StaleVersionError), told_when_late(ask):
+        raise OperationalError("database is locked")
+    with pytest.raises(OperationalError), told_when_late(replace(ask, version=None)):
+        raise OperationalError("database is locked")
+    with pytest.raises(OperationalError), transaction.atomic(), told_when_late(ask):
+        raise OperationalError("nothing can be asked inside a transaction that failed")
