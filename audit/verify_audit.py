@@ -1260,6 +1260,7 @@ MOVES: Mapping[str, Callable[[Step], None]] = {
     "decommission": _decommission,
     "abandon": _abandon,
     "change_policy": _change_policy,
+    "change_rules": _stay,
     "reset": _reset,
     "waive": _waive,
     "end_waiver": _end_waiver,

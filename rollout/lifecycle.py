@@ -37,6 +37,7 @@ class Action(StrEnum):
     ABANDON = "abandon"
     RESET = "reset"  # let a latched FAIL be judged anew
     CHANGE_POLICY = "change_policy"
+    CHANGE_RULES = "change_rules"  # how the answers of a route are compared
     WAIVE = "waive"  # do without a checklist item, for a while
     END_WAIVER = "end_waiver"
     # What people say about decisions; the migration and its version stay as they are.
@@ -72,13 +73,16 @@ ALLOWED_FROM: dict[Action, frozenset[Phase]] = {
     Action.ABANDON: frozenset({Phase.DUAL_RUN}),
     Action.RESET: LIVE,
     Action.CHANGE_POLICY: BEFORE_THE_END,
+    Action.CHANGE_RULES: BEFORE_THE_END,
     Action.WAIVE: BEFORE_THE_END,
     Action.END_WAIVER: BEFORE_THE_END,
 }
 # Closed while the migration is held: somebody said stop.
 NOT_WHILE_HELD = frozenset({Action.PROMOTE, Action.OVERRIDE, Action.DECOMMISSION})
 # Decisions that leave place and hold as they are.
-SAME_PLACE = frozenset({Action.RESET, Action.CHANGE_POLICY, Action.WAIVE, Action.END_WAIVER})
+SAME_PLACE = frozenset(
+    {Action.RESET, Action.CHANGE_POLICY, Action.CHANGE_RULES, Action.WAIVE, Action.END_WAIVER}
+)
 # The only ones that bring more users to the candidate.
 RAISING = frozenset({Action.PROMOTE, Action.OVERRIDE})
 

@@ -40,6 +40,7 @@ NEEDS: Mapping[Action, Role] = {
     Action.ABANDON: Role.OPERATOR,
     Action.RESET: Role.LEAD,
     Action.CHANGE_POLICY: Role.OPERATOR,
+    Action.CHANGE_RULES: Role.OPERATOR,
     Action.WAIVE: Role.LEAD,
     Action.END_WAIVER: Role.LEAD,
     Action.REQUEST_APPROVAL: Role.OPERATOR,

@@ -108,11 +108,11 @@ def latest_runs(*, pair: ServicePair) -> dict[str, LatestRun]:
 
 
 def causes(*, pair: ServicePair, kinds: tuple[str, ...] = LIVE_KINDS) -> list[MismatchGroup]:
-    """Return the causes of the present builds, most frequent first."""
+    """Return the causes of the present builds and rules, most frequent first."""
     return list(
-        MismatchGroup.objects.filter(pair=pair, builds=pair.builds, pair_kind__in=kinds).order_by(
-            "-count", "route", "path"
-        )
+        MismatchGroup.objects.filter(
+            pair=pair, builds=pair.builds, rules=pair.rules_revision, pair_kind__in=kinds
+        ).order_by("-count", "route", "path")
     )
 
 

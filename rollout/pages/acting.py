@@ -26,6 +26,7 @@ VERBS = {
     Action.DECOMMISSION: "decommission legacy",
     Action.RESET: "reset a verdict",
     Action.CHANGE_POLICY: "change the policy",
+    Action.CHANGE_RULES: "change rules",
     Action.END_WAIVER: "end a waiver",
     Action.REQUEST_APPROVAL: "ask for approval",
     Action.GRANT_APPROVAL: "approve",

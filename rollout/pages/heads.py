@@ -26,6 +26,7 @@ from rollout.queries import MigrationView
 SAID = {
     "reset": "Judged a gate anew",
     "change_policy": "Changed the policy",
+    "change_rules": "Changed rules",
     "waive": "Waived an item",
     "end_waiver": "Ended a waiver",
     "request_approval": "Asked for approval",

@@ -39,6 +39,7 @@ ACTIONS = {
     "migration:decommission": "Decommissioned",
     "migration:abandon": "Given up",
     "migration:change_policy": "Policy changed",
+    "migration:change_rules": "Rules changed",
     "migration:waive": "Waived",
     "migration:reset": "Verdict reset",
     "migration:request_approval": "Approval asked",

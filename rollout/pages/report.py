@@ -18,9 +18,10 @@ from rollout.pages.gate_rows import measured_of
 from rollout.pages.heads import decision_words
 from rollout.pages.ledger_rows import gate_row
 from rollout.pages.migration import view_of
+from rollout.pages.scorecard import scorecard_table
 from rollout.pages.shell import build_shell, show
 from rollout.pages.states import said_of
-from rollout.queries import MigrationView
+from rollout.queries import MigrationView, scorecard_rows
 
 MOVES = frozenset(
     {"start", "promote", "override", "roll_back", "decommission", "abandon", "hold", "resume"}
@@ -66,7 +67,7 @@ def _report(view: MigrationView, reader: Reader) -> Report:
         decisions=tuple(_decision(d, reader) for d in decisions if d.action in MOVES),
         evidence_title=_evidence_title(resting, reader),
         evidence=_evidence(view, resting),
-        scorecard=None,
+        scorecard=scorecard_table(scorecard_rows(m)),
         accepted=_accepted(m, decisions, reader),
         chain=f"{words.count(head_seq)} entries, each holding the hash of the one before it. "
         "Check it from the exported log, with nothing of Banyan’s but one file:",
@@ -172,6 +173,7 @@ def _accepted(
         "override": "Overridden",
         "waive": "Waived",
         "change_policy": "Policy",
+        "change_rules": "Rules",
         "reset": "Judged anew",
     }
     return tuple(

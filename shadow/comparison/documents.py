@@ -71,7 +71,10 @@ def rules_of(
     if isinstance(atol, bool) or not isinstance(atol, int | float) or not 0 <= atol < math.inf:
         raise RuleError("atol", "expected a finite number of at least 0")
     for at, path in enumerate(ignore):
-        _path({"path": path}, f"ignore[{at}]", root=False)
+        try:
+            _path({"path": path}, "", root=False)
+        except RuleError as exc:
+            raise RuleError(f"ignore[{at}]", exc.problem) from exc
     found = read_rules(rules)
     return Rules(
         atol=atol,

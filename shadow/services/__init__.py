@@ -1,6 +1,6 @@
 """Verbs that write evidence, one transaction each."""
 
-from shadow.services.causes import SAMPLES_PER_CAUSE, Compared
+from shadow.services.causes import SAMPLES_PER_CAUSE
 from shadow.services.comparing import compare_batch, open_cursor, record_batch
 from shadow.services.corpus import (
     Added,
@@ -10,6 +10,7 @@ from shadow.services.corpus import (
     forget_expired,
     keep_recorded,
 )
+from shadow.services.examples import Compared
 from shadow.services.housekeeping import housekeep
 from shadow.services.logs import record_lines
 from shadow.services.pairs import (

@@ -46,7 +46,12 @@ def expected(action: Action, place: Place, held: bool):  # noqa: C901, PLR0911  
         return "held" if held else (DECOMMISSIONED, False)
     if action is Action.ABANDON:
         return (ABANDONED, False) if place == DUAL_RUN else "not_allowed_here"
-    if action in (Action.CHANGE_POLICY, Action.WAIVE, Action.END_WAIVER):
+    if action in (
+        Action.CHANGE_POLICY,
+        Action.CHANGE_RULES,
+        Action.WAIVE,
+        Action.END_WAIVER,
+    ):
         return (place, held) if place in LINE else "not_allowed_here"
     if action not in ALLOWED_FROM or not live:
         return "not_allowed_here"

@@ -25,6 +25,7 @@ LEAST = {
     "abandon": "operator",
     "reset": "lead",
     "change_policy": "operator",
+    "change_rules": "operator",
     "waive": "lead",
     "end_waiver": "lead",
     "request_approval": "operator",

@@ -21,6 +21,7 @@ PAST = {
     Action.ABANDON: "abandoned",
     Action.RESET: "reset",
     Action.CHANGE_POLICY: "changed",
+    Action.CHANGE_RULES: "changed",
     Action.WAIVE: "waived",
     Action.END_WAIVER: "asked for again",
     Action.REQUEST_APPROVAL: "asked",
