@@ -4,10 +4,10 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 RUN := $(VENV)/bin/python
 AXUM := examples/candidate-axum
-POSTGRES_TESTS := tests/audit tests/rollout tests/shadow tests/traffic
+POSTGRES_TESTS := tests/audit tests/rollout tests/shadow tests/traffic tests/bad_input
 
 .DEFAULT_GOAL := help
-.PHONY: help deps candidate demo walkthrough drill storm test test-fast test-postgres test-real lint bench lock clean
+.PHONY: help deps candidate demo walkthrough drill storm coverage test test-fast test-postgres test-real lint bench lock clean
 
 help:  ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16
@@ -44,6 +44,17 @@ drill: deps candidate  ## Hurt a running stack in every way and check the invari
 
 storm: deps  ## 50 promotes at once and 500 kills, on SQLite and PostgreSQL; ARGS="--crowd 5 --kills 20"
 	@$(RUN) -m tests.storm $(ARGS)
+
+# What decides: the judge, the life, whatever writes a place, the chain. Every branch of it is tested.
+DECIDES := judge/*,audit/chain.py,rollout/lifecycle.py,rollout/services/approvals.py,rollout/services/builds.py
+DECIDES := $(DECIDES),rollout/services/consent.py,rollout/services/decide.py,rollout/services/endings.py
+DECIDES := $(DECIDES),rollout/services/policies.py,rollout/services/promote.py,rollout/services/reviews.py
+DECIDES := $(DECIDES),rollout/services/verbs.py,rollout/services/verdicts.py,rollout/services/waivers.py
+COVERED := --cov=judge --cov=audit --cov=rollout --cov-branch --cov-report=
+
+coverage: deps  ## Fail unless every branch of what decides is tested
+	$(RUN) -m pytest -q -n auto -m "not real" tests/judge tests/audit tests/rollout tests/bad_input $(COVERED)
+	$(VENV)/bin/coverage report --include="$(DECIDES)" --show-missing --skip-covered --fail-under=100
 
 test: test-fast test-postgres test-real  ## Every test: fast ones, the same on PostgreSQL, those with real processes
 
