@@ -21,8 +21,10 @@ from rollout.models import (
 )
 from rollout.policy import Policy
 from shadow import queries as shadow
-from shadow.models import MismatchGroup, ProbeResult
+from shadow import scorecard
+from shadow.models import Measurement, MismatchGroup, ProbeResult
 from shadow.queries import PairEvidence
+from shadow.scorecard import Row as ScorecardRow
 from traffic import queries as traffic
 from traffic.queries import ArmTotals, Convergence, Observed
 
@@ -192,6 +194,11 @@ def causes(migration: ServiceMigration) -> list[MismatchGroup]:
 def probes(migration: ServiceMigration) -> list[ProbeResult]:
     """Return the latest health probes of both sides."""
     return shadow.latest_probes(pair=migration.pair)
+
+
+def scorecard_rows(migration: ServiceMigration) -> tuple[ScorecardRow, ...]:
+    """Return the guide's table, each side by its newest measurement."""
+    return scorecard.rows(Measurement.objects.filter(pair=migration.pair).order_by("-at", "-id"))
 
 
 def places_for_audit() -> list[tuple[str, dict[str, object]]]:

@@ -17,7 +17,7 @@ from rollout.api.load import StrictNumberField
 from rollout.api.serializers import PlainTextField, StrictSerializer
 from rollout.lifecycle import Action
 from shadow.models import Measurement
-from shadow.scorecard import METRICS, SIDES, Measured, Row, rows
+from shadow.scorecard import METRICS, SIDES, Measured, Row
 from shadow.services.measuring import record_measurement
 
 FUTURE_S = 60
@@ -73,8 +73,7 @@ class ScorecardView(BanyanView):
     @extend_schema(operation_id="get_scorecard", responses=DOCUMENT)
     def get(self, request: Request, slug: str) -> Response:
         """Return each row with both sides and the factor; what was not measured is null."""
-        pair = queries.get_migration(slug).pair
-        found = rows(Measurement.objects.filter(pair=pair).order_by("-at", "-id"))
+        found = queries.scorecard_rows(queries.get_migration(slug))
         return Response({"rows": [row_document(row) for row in found]})
 
 

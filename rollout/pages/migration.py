@@ -17,7 +17,9 @@ from rollout.readings import ArmSeries
 from shadow import queries as shadow_queries
 from shadow.models import MismatchGroup
 
-TABS = frozenset({"overview", "shadow", "performance", "checklist", "audit", "settings"})
+TABS = frozenset(
+    {"overview", "shadow", "performance", "checklist", "scorecard", "audit", "settings"}
+)
 
 
 def view_of(slug: str, reader: Reader) -> MigrationView:

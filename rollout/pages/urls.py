@@ -17,6 +17,7 @@ from rollout.pages import (
     new,
     performance,
     report,
+    scorecard,
     session,
     settings,
 )
@@ -69,6 +70,7 @@ urlpatterns = [
     path("m/<slug:slug>/load/parts/", load.parts, name="load_parts"),
     path("m/<slug:slug>/load/start/", load.start, name="load_start"),
     path("m/<slug:slug>/load/stop/", load.stop, name="load_stop"),
+    path("m/<slug:slug>/scorecard/", scorecard.scorecard, name="scorecard"),
     path("m/<slug:slug>/settings/", settings.settings, name="settings"),
     path("m/<slug:slug>/report/", report.report, name="report"),
     path("m/<slug:slug>/audit/", ledger.migration_audit, name="migration_audit"),
