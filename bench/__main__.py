@@ -14,7 +14,7 @@ from typing import Any
 
 from bench.harness import Result, commit, machine
 
-MODULES = ("comparison", "gate", "gate_database", "simulation", "ledger")
+MODULES = ("comparison", "gate", "gate_database", "simulation", "ledger", "load")
 RESULTS = Path(__file__).parent / "results.json"
 
 

@@ -148,7 +148,8 @@ class Generator:
                 due = time.perf_counter()
                 continue
             due += 1 / self.rate
-            if (wait := due - time.perf_counter()) > 0:
+            # More than once: uvloop's timers have whole milliseconds and may come too early.
+            while (wait := due - time.perf_counter()) > 0:
                 await asyncio.sleep(wait)
             yield due
 
