@@ -117,7 +117,6 @@ def keep_generating(run: LoadRun, *, now: datetime) -> bool:
         [*argv, str(run.pk), "--claim", name],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
     return True
