@@ -16,6 +16,7 @@ UNCOMPARABLE = (
     "protocol",
     "too_deep",
     "unordered_too_long",
+    "unreadable_rules",
 )
 
 
