@@ -109,7 +109,7 @@ def _sentence(
     if verdict is Verdict.FAIL:
         breaking = [f for f in findings if f.severity is Severity.BREAKING]
         more = f" And {len(breaking) - 1} more." if len(breaking) > 1 else ""
-        return f"{breaking[0].sentence}{more} {share:.3g} of the lines cannot be read."
+        return f"{breaking[0].sentence}{more} {share:.1%} of its lines cannot be read."
     if verdict is Verdict.INCONCLUSIVE:
         return "Too few lines of the same events on both sides."
     named = ", ".join(f"`{event}`" for event in events if event)

@@ -134,13 +134,10 @@ class _Place:
         return share > self.limits.unknown and share * self.theirs.lines >= SURE
 
     def in_lines(self, lines: int) -> str:
-        share = lines / self.ours.lines
         among = f"`{self.event}` lines" if self.event else "lines"
-        return (
-            f"in {share:.3g} of its {self.ours.lines} {among}"
-            if share < 1
-            else f"in all its {among}"
-        )
+        if lines == self.ours.lines:
+            return f"in all of its {lines} {among}"
+        return f"in {lines} of its {self.ours.lines} {among}"
 
 
 def _missing(place: _Place, field: Field, mine: Field) -> Iterator[Finding]:
@@ -156,7 +153,7 @@ def _missing(place: _Place, field: Field, mine: Field) -> Iterator[Finding]:
     yield Finding(
         code="field_missing",
         where=place.where,
-        sentence=f"The candidate does not write `{place.name}` {place.in_lines(absent)}; "
+        sentence=f"`{place.name}` is missing {place.in_lines(absent)} at the candidate; "
         f"legacy {how}.",
         legacy=", ".join(field.examples),
         count=absent,

@@ -33,7 +33,7 @@ def test_lines_of_the_same_format_pass():
 @pytest.mark.parametrize(
     ("changes", "code", "words"),
     [
-        ({"duration_ms": None}, "field_missing", "`duration_ms` in all its"),
+        ({"duration_ms": None}, "field_missing", "`duration_ms` is missing in all of its 200"),
         ({"span": "abc"}, "field_unknown", "writes `span`"),
         ({"status": "200"}, "type_changed", "string"),
         ({"status": 200.5}, "type_changed", "number"),
