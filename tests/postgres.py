@@ -27,6 +27,8 @@ import psycopg
 START_SECONDS = 30
 PR_SET_PDEATHSIG = 1
 FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "listen_addresses=")
+# What was acknowledged survives a kill of the server, though not of the machine.
+SURE = ("fsync=off", "synchronous_commit=on", "full_page_writes=off", "listen_addresses=")
 
 
 class NoPostgresError(Exception):
@@ -44,14 +46,14 @@ def find_program(name: str) -> Path:
 
 
 @contextlib.contextmanager
-def throwaway_postgres() -> Iterator[str]:
+def throwaway_postgres(settings: Sequence[str] = FAST) -> Iterator[str]:
     """Run a server for the length of the block; yields its URL, for BANYAN_DATABASE_URL."""
     initdb, postgres = find_program("initdb"), find_program("postgres")
     with tempfile.TemporaryDirectory(prefix="banyan-pg-", ignore_cleanup_errors=True) as name:
         place = Path(name)
         run_as = _unprivileged(place)
         _create(initdb, place, run_as)
-        server = _start(postgres, place, run_as)
+        server = _start(postgres, place, run_as, settings)
         try:
             _wait(server, place)
             yield f"postgres://banyan@{quote(name, safe='')}/postgres"
@@ -86,9 +88,11 @@ def _create(initdb: Path, place: Path, run_as: dict[str, Any]) -> None:
         raise NoPostgresError(f"initdb failed: {done.stderr[-2000:]}")
 
 
-def _start(postgres: Path, place: Path, run_as: dict[str, Any]) -> subprocess.Popen[Any]:
+def _start(
+    postgres: Path, place: Path, run_as: dict[str, Any], settings: Sequence[str]
+) -> subprocess.Popen[Any]:
     command: list[str | Path] = [postgres, "-D", place / "data", "-k", place]
-    for setting in FAST:
+    for setting in settings:
         command += ["-c", setting]
     with (place / "log").open("wb") as log:
         return subprocess.Popen(

@@ -22,7 +22,7 @@ from tests.drill.results import Results
 from tests.drill.server import PostgresDatabase
 from tests.drill.trial import Fault, run
 from tests.drill.world import DrillError, World
-from tests.postgres import NoPostgresError, throwaway_postgres
+from tests.postgres import SURE, NoPostgresError, throwaway_postgres
 from tests.walkthrough.stack import ROOT, running
 
 GENERATOR_RATE = 20
@@ -99,7 +99,7 @@ def _on_postgres(place: Path, rows: list[Row], results: Results) -> None:
         return
     try:
         with (
-            throwaway_postgres() as url,
+            throwaway_postgres(SURE) as url,
             _environment("BANYAN_DATABASE_URL", url),
             running(place, scenario="healthy", rate=GENERATOR_RATE) as stack,
         ):

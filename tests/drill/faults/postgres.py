@@ -5,7 +5,6 @@ SQLite once more.
 """
 
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -24,6 +23,7 @@ VERBS = ("hold", "resume") * 3
 DEAD_SECONDS = 4.0
 HUNG_SECONDS = 8.0
 REFUSED_SECONDS = 5.0
+FILE_BYTES = 8192
 
 ASLEEP = """
 import os, signal
@@ -114,10 +114,7 @@ def no_room(world: World, trial: Trial) -> None:
     with world.away("database"):
         with world.deciding(VERBS):
             time.sleep(world.rng.uniform(0.05, 0.3))
-            for pid in server.processes():
-                with suppress(ProcessLookupError):
-                    limits = resource.prlimit(pid, resource.RLIMIT_FSIZE)
-                    resource.prlimit(pid, resource.RLIMIT_FSIZE, (8192, limits[1]))
+            server.limit_files(FILE_BYTES)
         try:
             made = world.call("hold")
             trial.expect("I11", made.status == 503, f"without room: {made.status}")
