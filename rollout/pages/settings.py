@@ -326,6 +326,7 @@ def _routes(view: MigrationView) -> tuple[RouteSetting, ...]:
                 rule=f"numbers within {words.small(rule.atol)}",
                 ignored=", ".join(rule.ignore) or "nothing",
                 note=words.plural(more, "rule") + " by path" if more else "",
+                url=reverse("pages:rules", args=[view.migration.slug, rule.pk]),
             )
         )
     return tuple(found)
