@@ -183,6 +183,31 @@ class Life(RuleBasedStateMachine):
             actor=actor,
         )
 
+    @rule(actor=WHO)
+    def end_waiver(self, actor):
+        self.attempt(services.end_waiver, item="discrepancy", version=self.version, actor=actor)
+
+    @rule(gate=GATE)
+    def judge_nothing(self, gate):
+        """A gate that cannot be judged for long stops or goes back, and never goes forward."""
+        before, since = fresh(self.made), self.now - 60 * MINUTE
+        error = evidence(gate, Verdict.ERROR)
+        services.on_gate_error(
+            migration=before, gate=gate, evidence=error, since=since, now=self.now
+        )
+        assert fresh(self.made).weight <= before.weight
+
+    @rule(actor=WHO)
+    def close_review(self, actor):
+        opened = self.made.reviews.filter(closed_at=None).first()
+        if opened is None:
+            return
+        try:
+            services.close_review(review_id=opened.pk, text="seen", actor=actor, now=self.now)
+        except RefusalError:
+            return
+        assert opened.opened_by != actor.name
+
     @rule()
     def deploy(self):
         self.builds += 1
