@@ -21,6 +21,7 @@ TARGET = 2.0
 # With the shadow's tenth, copies make it twice what users send.
 AMPLIFY_TTH = 19_000
 LATE_BUDGET_US = 5_000
+MOST = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,27 +35,40 @@ class Round:
     cpu_shadow: float
     factor: float
 
+    @property
+    def on_time(self) -> bool:
+        """Whether the generator kept its schedule: else its latencies are its own."""
+        ways = (self.plain, self.shadow, self.loaded)
+        return max(sent.late_p99_us for sent in ways) <= LATE_BUDGET_US
+
 
 def run() -> dict[str, Result]:
-    """Measure; a generator that was late is said, and its figures are its own."""
+    """Measure; p99s come from rounds with the generator on time, which are repeated if need be."""
     with (
         tempfile.TemporaryDirectory(prefix="banyan-bench-") as directory,
         rig(Path(directory)) as found,
     ):
         _round(found, seconds=1.0)
-        rounds = [_round(found, seconds=SECONDS) for _ in range(ROUNDS)]
-    late = max(s.late_p99_us for r in rounds for s in (r.plain, r.shadow, r.loaded)) / 1000
-    weather = f"generator late by p99 {late:.1f} ms at most, budget {LATE_BUDGET_US / 1000:g}"
-    failed = sum(s.errors + s.shed for r in rounds for s in (r.shadow, r.loaded))
+        rounds: list[Round] = []
+        for _ in range(MOST * ROUNDS):
+            rounds.append(_round(found, seconds=SECONDS))
+            if sum(r.on_time for r in rounds) == ROUNDS:
+                break
+    timed = [r for r in rounds if r.on_time]
+    if not timed:
+        raise ValueError(f"the generator was late in all {len(rounds)} rounds: too busy a machine")
+    weather = f"{len(timed)} of {len(rounds)} rounds with the generator on time"
+    shed = sum(s.shed for r in rounds for s in (r.shadow, r.loaded))
+    failed = sum(s.errors for r in rounds for s in (r.shadow, r.loaded))
     return {
         "shadow_10_envoy_cpu_per_request": _ratio(
             [r.cpu_shadow / r.cpu_plain for r in rounds], 2.2, "x plain Envoy", weather
         ),
         "shadow_10_users_p99": _ratio(
-            [r.shadow.p99_us / r.plain.p99_us for r in rounds], 1.1, "x plain Envoy", weather
+            [r.shadow.p99_us / r.plain.p99_us for r in timed], 1.1, "x plain Envoy", weather
         ),
         "load_2x_users_p99": _ratio(
-            [r.loaded.p99_us / r.shadow.p99_us for r in rounds], 1.1, "x without copies", weather
+            [r.loaded.p99_us / r.shadow.p99_us for r in timed], 1.1, "x without copies", weather
         ),
         "load_2x_rate_off": _ratio(
             [abs(r.factor / TARGET - 1) for r in rounds], 0.03, "of twice production", weather
@@ -65,7 +79,8 @@ def run() -> dict[str, Result]:
             goal=0,
             direction="max",
             runs=len(rounds),
-            how=f"of {sum(r.shadow.requests + r.loaded.requests for r in rounds):,}",
+            how=f"of {sum(r.shadow.requests + r.loaded.requests for r in rounds):,}; "
+            f"{shed:,} more were not sent, too many were under way; {weather}",
         ),
     }
 
