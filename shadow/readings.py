@@ -11,8 +11,8 @@ from django.db.models import Count, Max, QuerySet, Sum
 from shadow.checks import CHECKS
 from shadow.checks.base import Check, CorpusEntry, Route, Subject
 from shadow.checks.schedule import due_at
-from shadow.comparison import Rules
-from shadow.models import CheckRun, CorpusRequest, LogBatch, PairBlock, ServicePair
+from shadow.comparison import RuleError, Rules, rules_of
+from shadow.models import CheckRun, CorpusRequest, LogBatch, PairBlock, RouteRule, ServicePair
 
 Runs = QuerySet[CheckRun]
 
@@ -153,11 +153,21 @@ def replayed(*, pair: ServicePair) -> list[Replayed]:
         )
     }
     safe = {route.label for route in routes_of(pair) if route.safe_to_duplicate}
-    return [
-        Replayed(route, counts.get(route, {}), route in safe, *sums.get(route, (0, 0, 0)),
-                 last_sent_at=sent.get(route))
-        for route in sorted(counts.keys() | sums.keys())
-    ]  # fmt: skip
+    found = []
+    for route in sorted(counts.keys() | sums.keys()):
+        compared, mismatched, excluded = sums.get(route, (0, 0, 0))
+        found.append(
+            Replayed(
+                route=route,
+                requests=counts.get(route, {}),
+                safe=route in safe,
+                compared=compared,
+                mismatched=mismatched,
+                excluded=excluded,
+                last_sent_at=sent.get(route),
+            )
+        )
+    return found
 
 
 def check_history(*, pair: ServicePair, item: str, limit: int = 20) -> list[CheckRun]:
@@ -201,14 +211,17 @@ def posted_lines(pair: ServicePair) -> dict[str, tuple[str, ...]]:
 def routes_of(pair: ServicePair) -> tuple[Route, ...]:
     """Return the pair's routes with the rules by which their answers compare."""
     return tuple(
-        Route(
-            rule.method,
-            rule.path,
-            rule.safe_to_duplicate,
-            Rules(atol=rule.atol, ignore=tuple(rule.ignore)),
-        )
+        Route(rule.method, rule.path, rule.safe_to_duplicate, _rules(rule))
         for rule in pair.routes.order_by("pk")
     )
+
+
+def _rules(rule: RouteRule) -> Rules:
+    """Return a route's rules; ones that cannot be read forgive nothing."""
+    try:
+        return rules_of(atol=rule.atol, ignore=rule.ignore, rules=rule.rules)
+    except RuleError:
+        return Rules(atol=0)
 
 
 def _corpus(pair: ServicePair) -> list[CorpusEntry]:

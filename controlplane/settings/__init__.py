@@ -241,6 +241,8 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_SEND_TASK_EVENTS = False
 CELERY_TIMEZONE = "UTC"
 # `expires` drops ticks that a stopped worker would otherwise find in a heap.
+# What can wait is taken last: on Redis the smallest priority comes first.
+LAST = 9
 CELERY_BEAT_SCHEDULE = {
     "heartbeat": {
         "task": "controlplane.tasks.beat_heartbeat",
@@ -275,17 +277,17 @@ CELERY_BEAT_SCHEDULE = {
     "run-checks": {
         "task": "shadow.tasks.run_checks",
         "schedule": 3.0,
-        "options": {"expires": 6},
+        "options": {"expires": 6, "priority": LAST},
     },
     "replay-corpus": {
         "task": "shadow.tasks.replay_corpus",
-        "schedule": 1.0,
-        "options": {"expires": 2},
+        "schedule": 2.0,
+        "options": {"expires": 4, "priority": LAST},
     },
     "generate-corpus": {
         "task": "shadow.tasks.generate_corpus",
         "schedule": 60.0,
-        "options": {"expires": 120},
+        "options": {"expires": 120, "priority": LAST},
     },
     "checkpoint": {
         "task": "audit.tasks.checkpoint",

@@ -69,7 +69,7 @@ class CorpusView(BanyanView):
             Action.CHANGE_CHECK,
             services.import_corpus,
             slug=slug,
-            lines=request.data if isinstance(request.data, bytes) else b"",
+            lines=_raw(request.data),
             keep_good=keep_good == "true",
         )
         return Response(made, status=201)
@@ -174,6 +174,11 @@ class ReplayView(BanyanView):
             settings=sent["settings"],
         )
         return self.get(request, slug)
+
+
+def _raw(data: Any) -> bytes:
+    """Return the lines as they were sent; an empty body does not reach the parser."""
+    return data if isinstance(data, bytes) else b""
 
 
 def _source(asked: dict[str, str]) -> str:

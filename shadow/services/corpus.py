@@ -12,7 +12,7 @@ from shadow.checks.openapi.requests import Requests
 from shadow.corpus import Written, route_of, without_secrets
 from shadow.models import CorpusRequest, ServicePair
 from shadow.privacy import Redaction, read_redaction
-from shadow.services.causes import Compared
+from shadow.services.examples import Compared
 
 MAX_REQUESTS = 10_000
 RECORDED_PER_ROUTE = 20

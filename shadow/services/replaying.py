@@ -15,8 +15,7 @@ from shadow import readings
 from shadow.checks import settings as reading
 from shadow.checks.asking import answer_of
 from shadow.checks.base import SettingsError
-from shadow.checks.openapi.document import DocumentError, read_document
-from shadow.checks.openapi.fetching import MAX_DOCUMENT_BYTES
+from shadow.checks.openapi.document import MAX_DOCUMENT_BYTES, DocumentError, read_document
 from shadow.http import Reply, Request, send_all
 from shadow.models import CorpusRequest, ServicePair
 from shadow.pairs import Pair
@@ -27,8 +26,9 @@ from shadow.services.corpus import GENERATED, add_generated
 REPLAY = "replay"
 DEADLINE_SECONDS = 2.0
 MAX_ANSWER_BYTES = 2 * 1024 * 1024
-MOST_PER_TICK = 20
-TICK_SECONDS = 1.0
+MOST_PER_SECOND = 20
+# As often as the schedule calls.
+TICK_SECONDS = 2.0
 GENERATE_EVERY = timedelta(days=1)
 
 
@@ -47,7 +47,7 @@ def read_replay_settings(raw: Mapping[str, Any]) -> ReplaySettings:
     reading.check_names(raw, ("enabled", "per_second", "generate", "document"))
     return ReplaySettings(
         enabled=reading.flag(raw, "enabled", default=True),
-        per_second=reading.number(raw, "per_second", 5, 0.001, MOST_PER_TICK),
+        per_second=reading.number(raw, "per_second", 5, 0.001, MOST_PER_SECOND),
         generate=reading.flag(raw, "generate", default=True),
         document=reading.path(raw, "document", "/openapi.json"),
     )
@@ -75,7 +75,7 @@ def replay_next(*, pair: ServicePair, now: datetime) -> int:
 
 
 def _how_many(pair: ServicePair, per_second: float, now: datetime) -> int:
-    if per_second >= 1:
+    if per_second * TICK_SECONDS >= 1:
         return int(per_second * TICK_SECONDS)
     last = CorpusRequest.objects.filter(pair=pair, sent_at__isnull=False).order_by("-sent_at")
     sent_at = last.values_list("sent_at", flat=True).first()
@@ -113,7 +113,7 @@ def _send(pair: ServicePair, rows: Sequence[CorpusRequest], now: datetime) -> li
         requests,
         deadline_s=DEADLINE_SECONDS,
         max_body_bytes=MAX_ANSWER_BYTES,
-        at_once=2 * MOST_PER_TICK,
+        at_once=len(requests),
     )
     return [
         _pair(pair, row, replies[2 * at], replies[2 * at + 1], now) for at, row in enumerate(rows)

@@ -71,7 +71,7 @@ def test_requests_are_sent_to_both_sides_and_counted_apart_from_live_pairs(pair)
 
 
 def test_each_request_has_its_turn_at_the_rate_that_is_set(pair):
-    ServicePair.objects.update(checks={"replay": {"per_second": 2}})
+    ServicePair.objects.update(checks={"replay": {"per_second": 1}})
     pair.refresh_from_db()
     add(pair, 5)
     turns = []

@@ -244,7 +244,13 @@ def _sentence(
             "accepts or answers is lost."
         )
     more = f" And {len(breaking) - 1} more." if len(breaking) > 1 else ""
-    return f"{breaking[0].sentence}{more}" if breaking else "Nothing could be compared."
+    return f"{_first(breaking[0])}{more}" if breaking else "Nothing could be compared."
+
+
+def _first(finding: Finding) -> str:
+    """Say a finding where its place is not seen beside it."""
+    placed = finding.sentence.startswith(finding.where.partition(":")[0].partition(" answer")[0])
+    return finding.sentence if placed else f"{finding.where}: {finding.sentence}"
 
 
 def _advice(verdict: Verdict, breaking: Sequence[Finding]) -> tuple[str, ...]:

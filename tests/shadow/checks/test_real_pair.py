@@ -65,9 +65,35 @@ def test_a_renamed_field_fails_by_document_and_by_answer(check):
     assert check("error_codes").verdict is Verdict.PASS
 
 
-@pytest.mark.parametrize("item", ["schema", "error_codes"])
-@pytest.mark.parametrize("fault", ["drift", "errors", "slow"])
-def test_what_is_another_checks_matter_is_not_cried_at(check, item, fault):
+FOUND = [
+    ("default_changed", "schema", "default_changed", "POST /v1/infer request $.top_k"),
+    ("unknown_field_accepted", "schema", "extra_accepted", "POST /infer request $"),
+    ("unknown_field_accepted", "error_codes", "acceptance", "POST /infer: unknown field"),
+    ("wrong_status", "error_codes", "status", "POST /infer: empty body"),
+    ("wrong_message", "error_codes", "message", "POST /infer: an empty object"),
+]
+
+
+@pytest.mark.parametrize(("fault", "item", "code", "where"), FOUND)
+def test_a_fault_is_found_by_its_check_with_a_finding_that_names_it(
+    check, fault, item, code, where
+):
+    check.switch(fault)
+    result = check(item)
+    assert result.verdict is Verdict.FAIL
+    assert (result.findings[0].code, result.findings[0].where) == (code, where)
+
+
+CALM = [
+    *((fault, item) for fault in ("drift", "errors", "slow") for item in ("schema", "error_codes")),
+    ("default_changed", "error_codes"),
+    ("wrong_status", "schema"),
+    ("wrong_message", "schema"),
+]
+
+
+@pytest.mark.parametrize(("fault", "item"), CALM)
+def test_what_is_another_checks_matter_is_not_cried_at(check, fault, item):
     check.switch(fault)
     assert check(item).verdict is Verdict.PASS
 
