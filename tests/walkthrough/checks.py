@@ -10,7 +10,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -59,7 +59,9 @@ def checks(state_dir: Path, say: Say, only: list[str] | None = None) -> dict[str
             rest.wait("dual-run in effect", in_effect, seconds=EFFECT_SECONDS)
         for name in names:
             began = time.monotonic()
-            with candidate(stack, name):
+            # Three times legacy's own tail, whatever this machine makes of it.
+            slow_ms = max(60, round(3 * legacy_p99_ms(rest)))
+            with candidate(stack, name, FAULT_SLOW_MS=str(slow_ms)):
                 matrix[name] = row_of(rest, build_of(name))
             verdicts = {item: found["verdict"] for item, found in matrix[name].items()}
             say(json.dumps({name: verdicts, "seconds": round(time.monotonic() - began)}))
@@ -80,8 +82,15 @@ def ask_for_the_tail(rest: Rest) -> None:
     rest.put("policy", policy=policy, version=found["version"], reason="walkthrough: judge p99")
 
 
+def legacy_p99_ms(rest: Rest) -> float:
+    """Return legacy's 99th percentile as the latency gate has it; 0 before it has one."""
+    gates = rest.get(f"/migrations/{rest.slug}/gates/")["gates"]
+    parts = next(g for g in gates if g["gate"] == "latency")["parts"]
+    return next((p["value_legacy"] / 1000 for p in parts if p["name"] == "p99"), 0.0)
+
+
 @contextmanager
-def candidate(stack: Stack, fault: str) -> Iterator[None]:
+def candidate(stack: Stack, fault: str, **settings: str) -> Iterator[None]:
     """Put the candidate with a fault in the place of the supervised one."""
     hold = stack.state_dir / "hold" / "candidate"
     pid = stack.pid("candidate")
@@ -89,26 +98,29 @@ def candidate(stack: Stack, fault: str) -> Iterator[None]:
     pairs = Path(f"/proc/{pid}/environ").read_bytes().decode().rstrip("\0").split("\0")
     environment = dict(pair.split("=", 1) for pair in pairs)
     environment |= {"BUILD_ID": build_of(fault), "FAULT": "" if fault == HEALTHY else fault}
+    environment |= settings
     hold.write_text("the walkthrough runs another one\n")
     os.killpg(pid, signal.SIGKILL)
+    _until(lambda: not Path(f"/proc/{pid}").exists(), "the supervised candidate is gone")
     with (stack.state_dir / "logs" / f"candidate-{fault}.log").open("wb") as log:
         mine = subprocess.Popen(program, env=environment, stdout=log, stderr=log)
     try:
         yield
+        if mine.poll() is not None:
+            raise WalkthroughError(f"the candidate with {fault} ended with {mine.returncode}")
     finally:
         mine.kill()
         mine.wait()
         hold.unlink()
-        _supervised_again(stack, pid)
+        _until(lambda: stack.facts["pids"].get("candidate", pid) != pid, "it is back")
 
 
-def _supervised_again(stack: Stack, before: int) -> None:
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        if stack.facts["pids"].get("candidate") not in (None, before):
-            return
-        time.sleep(0.1)
-    raise WalkthroughError("the supervised candidate did not come back")
+def _until(holds: Callable[[], bool], what: str, seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while not holds():
+        if time.monotonic() > deadline:
+            raise WalkthroughError(f"{what}: not within {seconds:.0f} s")
+        time.sleep(0.05)
 
 
 def row_of(rest: Rest, build: str) -> Row:
@@ -126,7 +138,7 @@ def row_of(rest: Rest, build: str) -> Row:
 
 def _continuous(rest: Rest, build: str) -> Row:
     document = rest.migration()
-    if document["builds"]["candidate"] != build:
+    if document["services"]["candidate"]["build"] != build:
         return {}
     found = {g["gate"]: g for g in document["gates"] if g["gate"] in ("discrepancy", "latency")}
     return {
