@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib.auth import get_user_model
-from django.db.models import Max, Q, Sum
+from django.db.models import F, Max, Q, Sum
 from django.utils import timezone
 
 from audit.models import LedgerEntry, LedgerHead
@@ -262,7 +262,10 @@ def fleet_p99(splits: Collection[str], *, now: datetime) -> dict[str, dict[str, 
 def cause_count(*, pair_id: int, builds: str) -> int:
     """Return how many causes of mismatch the present builds have."""
     return MismatchGroup.objects.filter(
-        pair_id=pair_id, builds=builds, pair_kind__in=("forward", "reverse")
+        pair_id=pair_id,
+        builds=builds,
+        rules=F("pair__rules_revision"),
+        pair_kind__in=("forward", "reverse"),
     ).count()
 
 

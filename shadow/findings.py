@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from django.db.models import Sum
@@ -27,7 +28,7 @@ MAX_EXAMPLES = 200
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """A cause with its share of the route's compared pairs (0 to 1) since its builds began."""
+    """A cause with its share of its route's compared pairs, 0 to 1."""
 
     group: MismatchGroup
     compared: int
@@ -55,14 +56,22 @@ class Kept:
 
 
 def top_causes(
-    *, pair: ServicePair, kinds: Sequence[str] = LIVE_KINDS, limit: int = 100
+    *,
+    pair: ServicePair,
+    since: datetime | None,
+    kinds: Sequence[str] = LIVE_KINDS,
+    limit: int = 100,
 ) -> list[Cause]:
-    """Return the causes of the present builds and rules, most frequent first."""
+    """Return the causes of the present builds and rules, most frequent first.
+
+    `since` is when their evidence began; pairs of blocks from then on are what shares are of.
+    """
+    start = int(since.timestamp()) if since else 0
     groups = MismatchGroup.objects.filter(
         pair=pair, builds=pair.builds, rules=pair.rules_revision, pair_kind__in=kinds
     ).order_by("-count", "route", "path")[:limit]
     rows = (
-        PairBlock.objects.filter(pair=pair, builds=pair.builds, kind__in=kinds)
+        PairBlock.objects.filter(pair=pair, builds=pair.builds, kind__in=kinds, start__gte=start)
         .values("route", "kind")
         .annotate(total=Sum("compared"))
     )
@@ -70,7 +79,7 @@ def top_causes(
     return [Cause(g, max(g.count, compared.get((g.route, g.pair_kind), 0))) for g in groups]
 
 
-def noise(*, pair: ServicePair) -> list[Noise]:
+def noise(*, pair: ServicePair, since: datetime | None) -> list[Noise]:
     """Return where legacy differs from itself, each with a proposed rule document or None.
 
     Nothing of this is subtracted from anything: a proposal is for a person to put in force.
@@ -84,7 +93,7 @@ def noise(*, pair: ServicePair) -> list[Noise]:
                 max_distance=cause.group.max_distance,
             ),
         )
-        for cause in top_causes(pair=pair, kinds=("noise",))
+        for cause in top_causes(pair=pair, since=since, kinds=("noise",))
     ]
 
 

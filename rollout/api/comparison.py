@@ -158,7 +158,8 @@ class NoiseView(BanyanView):
     @extend_schema(operation_id="list_noise", responses=DOCUMENT)
     def get(self, request: Request, slug: str) -> Response:
         """Return each place with its share and a proposed rule; nothing is subtracted."""
-        found = findings.noise(pair=queries.get_migration(slug).pair)
+        migration = queries.get_migration(slug)
+        found = findings.noise(pair=migration.pair, since=migration.evidence_since)
         return Response(
             {
                 "noise": [

@@ -14,6 +14,7 @@ from rollout.api.serializers import NewMigrationSerializer
 from rollout.exceptions import ConflictError, ForbiddenError
 from rollout.lifecycle import Action
 from rollout.services import NewMigration, RouteInput
+from shadow import findings
 from shadow import queries as shadow
 from traffic import queries as traffic
 
@@ -91,7 +92,15 @@ class MismatchesView(BanyanView):
     def get(self, request: Request, slug: str) -> Response:
         """Return the causes, most frequent first."""
         migration = queries.get_migration(slug)
-        return Response({"causes": [documents.cause(row) for row in queries.causes(migration)]})
+        found = findings.top_causes(pair=migration.pair, since=migration.evidence_since)
+        return Response(
+            {
+                "causes": [
+                    {**documents.cause(row.group), "share": row.share, "compared": row.compared}
+                    for row in found
+                ]
+            }
+        )
 
 
 class MismatchView(BanyanView):
