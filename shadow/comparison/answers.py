@@ -1,7 +1,7 @@
 """The two answers that are compared, and what came of it."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from shadow.comparison.differences import Difference
 
@@ -33,8 +33,7 @@ class Answer:
     truncated: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):  # made once per pair, three times as fast as a frozen dataclass
     """What comparing two answers gave.
 
     `cause` is "" for a match, the kind of the first difference for a mismatch, `legacy_failed` for
