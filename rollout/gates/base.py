@@ -20,6 +20,8 @@ from traffic.blocks import SplitBlocks
 from traffic.hours import LatencyPair
 from traffic.queries import Convergence, Observed
 
+# Hosts' clocks may differ by this much; a block from further ahead is no evidence of now.
+CLOCK_SKEW_S = 60
 CHECKLIST_GROUP = "checklist"
 STEP_GROUP = "step"
 Routes = tuple[tuple[str, Evidence], ...]
@@ -163,9 +165,9 @@ def changed(evidence: Evidence, **changes: Any) -> Evidence:
 
 
 def is_old(last_end: int | None, context: Context) -> bool:
-    """Whether the newest block ended too long ago to say anything about now."""
+    """Whether the newest block ended too long ago, or in a future, to say anything about now."""
     age = context.now.timestamp() - (last_end or 0)
-    return age > context.policy.stale_after_s
+    return not -CLOCK_SKEW_S <= age <= context.policy.stale_after_s
 
 
 def duration(seconds: float) -> str:

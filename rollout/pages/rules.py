@@ -188,6 +188,6 @@ def _proposals(view: MigrationView, rule: RouteRule) -> tuple[ProposalRow, ...]:
     """Show where legacy does not repeat itself, with the rule that would say so."""
     return tuple(
         ProposalRow(one.cause.group.path, words.rate(one.cause.share), json.dumps(one.proposal))
-        for one in findings.noise(pair=view.migration.pair)
+        for one in findings.noise(pair=view.migration.pair, since=view.migration.evidence_since)
         if one.cause.group.route == rule.label and one.proposal
     )
