@@ -253,5 +253,5 @@ def test_a_page_costs_a_bounded_number_of_queries(operator, django_assert_max_nu
     world.ready(now)
     with django_assert_max_num_queries(8):
         operator.get("/fleet/")
-    with django_assert_max_num_queries(28):
+    with django_assert_max_num_queries(40):
         operator.get("/m/search-embedder/")

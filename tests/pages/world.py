@@ -327,17 +327,20 @@ def fleet(now: datetime) -> None:
 def canary(now: datetime, slug: str = "fraud-scorer") -> ServiceMigration:
     """At 25 %, held back by its bake time alone."""
     made = migration(slug, now=now, minutes=12, team="sre-inference")
-    shadow_history(made, since=now - timedelta(minutes=11), until=now, mismatch=0.00005, noise=2e-5)
-    traffic_history(made, now=now - timedelta(minutes=8), weight=0, minutes=1)
     at5 = now - timedelta(minutes=8)
+    rates = {"mismatch": 0.00005, "noise": 2e-5}
+    shadow_history(made, since=now - timedelta(minutes=11), until=at5, **rates)
+    traffic_history(made, now=at5, weight=0, minutes=1)
     decide(slug, Action.PROMOTE, now=at5, reason="Shadow passed, nobody deploys until noon.")
     made = in_effect(made, at=at5 + timedelta(seconds=1), now=now)
     traffic_history(made, now=now - timedelta(minutes=2), weight=0.05, minutes=5.5, rps=412)
     at25 = now - timedelta(seconds=100)
+    shadow_history(made, since=at5, until=at25, seed=2, **rates)
     seen(made, at=at25)
     decide(slug, Action.PROMOTE, now=at25, reason="All gates passed at 5%. Pager quiet overnight.")
     made = in_effect(made, at=at25 + timedelta(seconds=1), now=now)
     traffic_history(made, now=now, weight=0.25, minutes=1.6, rps=412, seed=5)
+    shadow_history(made, since=at25, until=now, seed=3, **rates)
     Split.objects.filter(pk=made.split_id).update(weight_tth=2500)
     measure(made, now=now)
     return made
@@ -374,9 +377,11 @@ def ready(now: datetime, slug: str = "search-embedder") -> ServiceMigration:
 def finished(now: datetime, slug: str = "churn-model") -> ServiceMigration:
     """Full: every step taken."""
     made = migration(slug, now=now, minutes=12, team="growth-ml")
-    shadow_history(made, since=now - timedelta(minutes=12), until=now, per_block=60)
+    compared = now - timedelta(minutes=12)
     for step in range(5):
         at = now - timedelta(minutes=8 - 1.5 * step)
+        shadow_history(made, since=compared, until=at, per_block=60, seed=step)
+        compared = at
         before = (0, 0.05, 0.25, 0.5, 1.0)[step]
         Split.objects.filter(pk=made.split_id).update(weight_tth=int(before * 10_000))
         if step:
@@ -387,6 +392,7 @@ def finished(now: datetime, slug: str = "churn-model") -> ServiceMigration:
         decide(slug, Action.PROMOTE, now=at, reason="Gates pass.")
         made = in_effect(made, at=at + timedelta(seconds=1), now=at)
     seen(made, at=now)
+    shadow_history(made, since=compared, until=now, per_block=60, seed=9)
     traffic_history(made, now=now, weight=1.0, minutes=1.9, seed=9)
     measure(made, now=now)
     return made
