@@ -196,6 +196,13 @@ def probes(migration: ServiceMigration) -> list[ProbeResult]:
     return shadow.latest_probes(pair=migration.pair)
 
 
+def candidate_of(split_id: int) -> str:
+    """Return the address of the candidate that a split sends users to."""
+    return ServiceMigration.objects.values_list("pair__candidate_url", flat=True).get(
+        split=split_id
+    )
+
+
 def scorecard_rows(migration: ServiceMigration) -> tuple[ScorecardRow, ...]:
     """Return the guide's table, each side by its newest measurement."""
     return scorecard.rows(Measurement.objects.filter(pair=migration.pair).order_by("-at", "-id"))

@@ -9,6 +9,7 @@ from judge.split import split_check
 from judge.verdict import Verdict
 from rollout import gates, queries, services
 from rollout.models import ServiceMigration
+from shadow import services as shadow
 from traffic.load import runs
 
 # A FAIL of these is about users, or about what users would get: Banyan acts on it by policy.
@@ -36,7 +37,8 @@ def drive_loads() -> int:
     """Go on with every running load test; repeatable, and a lost tick is made up by the next."""
     found = runs.running()
     for run in found:
-        services.drive_load(run, now=timezone.now())
+        resident = shadow.resident_bytes(queries.candidate_of(run.split_id))
+        services.drive_load(run, now=timezone.now(), resident=resident)
         services.keep_generating(run, now=timezone.now())
     return len(found)
 

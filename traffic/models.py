@@ -399,6 +399,8 @@ class LoadRun(models.Model):
     verdict = models.CharField(max_length=16, blank=True)
     sentence = models.TextField(blank=True)
     result = models.JSONField(default=dict, blank=True)
+    # `traffic.load.memory.MemorySample`s of the candidate, as far as it tells them.
+    memory = models.JSONField(default=list, blank=True)
     # What the generator should send now, and until when; it stops by itself then.
     desired_rps = models.FloatField(default=0)
     desired_until = models.DateTimeField(null=True, blank=True)

@@ -89,8 +89,11 @@ def stop_load(
     return ended
 
 
-def drive_load(run: LoadRun, *, now: datetime) -> LoadRun | None:
-    """Go on with one run; returns it when it ended by this. Repeating it changes nothing."""
+def drive_load(run: LoadRun, *, now: datetime, resident: int | None = None) -> LoadRun | None:
+    """Go on with one run; returns it when it ended by this. Repeating it changes nothing.
+
+    `resident` is the candidate's memory in bytes, None when it does not tell.
+    """
     migration = ServiceMigration.objects.select_related("pair", "split").get(split=run.split_id)
 
     def note(ended: LoadRun) -> None:
@@ -103,7 +106,7 @@ def drive_load(run: LoadRun, *, now: datetime) -> LoadRun | None:
             if ended is not None:
                 note(ended)
         return ended
-    return runs.tick(run.pk, now=now, on_end=note)
+    return runs.tick(run.pk, now=now, resident=resident, on_end=note)
 
 
 def keep_generating(run: LoadRun, *, now: datetime) -> bool:

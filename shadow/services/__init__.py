@@ -21,7 +21,7 @@ from shadow.services.pairs import (
     create_pair,
     note_builds,
 )
-from shadow.services.probing import record_probes
+from shadow.services.probing import record_probes, resident_bytes
 from shadow.services.replaying import (
     REPLAY,
     ReplaySettings,
@@ -74,6 +74,7 @@ __all__ = [
     "renew",
     "replay_next",
     "request_run",
+    "resident_bytes",
     "set_check_settings",
     "stop_run",
 ]

@@ -18,6 +18,7 @@ from shadow.models import CorpusRequest, ServicePair
 from tests.rollout.builders import NOW, OPERATOR, accept, fresh, in_dual_run
 from traffic import services as traffic
 from traffic.load import driver
+from traffic.load.memory import MB
 from traffic.load.plan import LoadPlan
 from traffic.models import (
     Acknowledgement,
@@ -134,6 +135,20 @@ def test_a_whole_test_amplifies_to_twice_the_measured_peak_and_opens_the_gate() 
     assert "amplify_until" not in Snapshot.objects.order_by("-generation")[0].document
     assert town.gate().verdict == "PASS"
     assert [a for a in actions() if "load" in a] == ["migration:load_start", "migration:load_end"]
+
+
+def test_a_candidate_that_answers_well_and_leaks_fails_with_its_figures() -> None:
+    town = Town()
+    town.start()
+    resident, ended = 10 * MB, None
+    while ended is None:
+        town.block()
+        run = LoadRun.objects.select_related("split").get()
+        resident += 6 * MB
+        ended = services.drive_load(run, now=town.now, resident=resident)
+    assert ended.verdict == "FAIL"
+    assert "did not come to rest" in ended.sentence
+    assert town.gate().verdict == "FAIL"
 
 
 def test_amplifying_moves_nobody_and_leaves_the_place_in_effect() -> None:

@@ -114,6 +114,12 @@ def held(plan: LoadPlan, progress: Progress, judged: Judged) -> Outcome:
     return Outcome(judged.verdict, text, "", _details(judged))
 
 
+def leaking(outcome: Outcome, how: str) -> Outcome:
+    """Everything held but the candidate's memory."""
+    details = {**outcome.details, "memory": how}
+    return Outcome(Verdict.FAIL, f"The candidate's {how}.", "memory", details)
+
+
 def _got(last: StageResult) -> str:
     return f"{last.measured_rps:.1f} requests/s"
 

@@ -10,11 +10,13 @@ from datetime import UTC, datetime, timedelta
 
 from django.db import transaction
 
+from judge.verdict import Verdict
 from traffic import queries, services
 from traffic.exceptions import TrafficError
 from traffic.load import ends
 from traffic.load.counts import Block, window
 from traffic.load.machine import Step, Tick, step
+from traffic.load.memory import MemorySample, growth
 from traffic.load.outcome import Outcome
 from traffic.load.plan import LoadPlan
 from traffic.load.progress import BASELINE, Progress
@@ -70,9 +72,15 @@ def _check_fleet(split: Split) -> None:
 
 
 def tick(
-    run_id: int, *, now: datetime, on_end: Callable[[LoadRun], None] = lambda _run: None
+    run_id: int,
+    *,
+    now: datetime,
+    resident: int | None = None,
+    on_end: Callable[[LoadRun], None] = lambda _run: None,
 ) -> LoadRun | None:
     """Go on with a run. Returns it when this tick ended it, else None.
+
+    `resident` is the candidate's memory in bytes now, None when it does not tell.
 
     Reading comes before the lock: a tick that somebody else overtook writes nothing. `on_end` is
     called in the transaction that ends the run.
@@ -81,15 +89,26 @@ def tick(
     if run is None or run.state != LoadRun.State.RUNNING:
         return None
     plan, progress = LoadPlan.from_dict(run.plan), Progress.from_dict(run.progress)
-    made = _next(run, plan, progress, now=now)
+    if resident is not None:
+        run.memory = [*run.memory, {"at": now.timestamp(), "resident": resident}]
+    made = _without_leak(_next(run, plan, progress, now=now), run.memory)
     with transaction.atomic():
         current = LoadRun.objects.select_for_update().get(pk=run.pk)
         if current.state != LoadRun.State.RUNNING or current.ticked_at != run.ticked_at:
             return None
+        current.memory = run.memory
         ended = _write(current, made, now=now)
         if ended is not None:
             on_end(ended)
         return ended
+
+
+def _without_leak(made: Step, samples: Sequence[dict[str, float]]) -> Step:
+    """Let no test pass in which the candidate's memory went on growing."""
+    if made.outcome is None or made.outcome.verdict is not Verdict.PASS:
+        return made
+    how = growth([MemorySample.from_dict(sample) for sample in samples])
+    return replace(made, outcome=ends.leaking(made.outcome, how)) if how else made
 
 
 def _next(run: LoadRun, plan: LoadPlan, progress: Progress, *, now: datetime) -> Step:
@@ -140,7 +159,7 @@ def _write(run: LoadRun, made: Step, *, now: datetime) -> LoadRun | None:
     run.ticked_at = now
     run.desired_rps = progress.send_rps if loading else 0.0
     run.desired_until = until if loading else None
-    run.save(update_fields=["progress", "ticked_at", "desired_rps", "desired_until"])
+    run.save(update_fields=["progress", "ticked_at", "desired_rps", "desired_until", "memory"])
     if made.outcome is None:
         return None
     return _finish(run, made.outcome, state=LoadRun.State.DONE, now=now)
