@@ -190,7 +190,7 @@ def test_a_page_that_hears_nothing_says_so_and_keeps_roll_back(base, browser):
     visitor.page.clock.install()
     page = visitor.go("/m/fraud-scorer/")
     visitor.context.route(lambda url: "/m/" in url or "/fleet/" in url, lambda route: route.abort())
-    page.clock.run_for(45_000)
+    page.clock.fast_forward(45_000)
     expect(page.locator("#stale")).to_be_visible()
     expect(page.locator("#stale")).to_contain_text("Roll back still works")
     expect(page.locator("#live")).to_contain_text("Not live")
