@@ -65,7 +65,7 @@ test-postgres: deps
 	$(RUN) -m tests.postgres -- $(RUN) -m pytest -q -n auto -m "not real" $(POSTGRES_TESTS)
 
 test-real: deps candidate
-	$(RUN) -m pytest -q -m real
+	$(RUN) -m pytest -q -m real --randomly-dont-reorganize
 
 lint: deps  ## Style, types, import direction, templates, Django's own checks
 	$(VENV)/bin/ruff check .

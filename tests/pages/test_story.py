@@ -195,6 +195,7 @@ def test_a_page_that_hears_nothing_says_so_and_keeps_roll_back(base, browser):
     expect(page.locator("#stale")).to_contain_text("Roll back still works")
     expect(page.locator("#live")).to_contain_text("Not live")
     expect(page.locator(".acts").get_by_role("link", name="Roll back")).to_be_enabled()
+    visitor.context.unroute_all(behavior="ignoreErrors")
     visitor.context.close()
 
 
