@@ -131,7 +131,7 @@ def _load(request: HttpRequest, reader: Reader, slug: str) -> LoadTest:
         runs=tuple(_row(r, here, current=r is run, reader=reader) for r in found[:8]),
         method=_method(run, plan),
         running=running,
-        progress=max(0.0, 100 * (1 - left / plan.longest_s)) if plan and running else 0.0,
+        progress=max(0.0, 100 * (1 - left / plan.expected_s)) if plan and running else 0.0,
         doing=progress.words(plan) if plan and running else "",
         remaining=f"about {words.duration(left)} left" if running else "",
         can_run=not closed,

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import timedelta, tzinfo
+from datetime import tzinfo
 
 from rollout.gates import TITLES, GateResult
 from rollout.models import Approval, GateLatch, Waiver
@@ -231,8 +231,3 @@ def _one(posted: Mapping[str, list[str]], name: str) -> str:
 
 def _with(dialog: Dialog, **values: object) -> Dialog:
     return replace(dialog, **values) if dialog.allowed else dialog  # type: ignore[arg-type]
-
-
-def ends_at(view: MigrationView, seconds: int, zone: tzinfo) -> str:
-    """Say when something that begins now ends."""
-    return words.clock(view.now + timedelta(seconds=seconds), zone)
