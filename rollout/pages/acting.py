@@ -16,7 +16,8 @@ from rollout.lifecycle import Action
 from rollout.models import Decision
 from rollout.pages import dialogs, words
 from rollout.pages.access import Reader
-from rollout.pages.contexts import Banner, Dialog
+from rollout.pages.contexts.dialog import Dialog
+from rollout.pages.contexts.head import Banner
 from rollout.pages.shell import build_shell, show
 
 Call = Callable[[str, Form, Reader], Any]

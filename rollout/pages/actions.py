@@ -22,7 +22,7 @@ from rollout.pages.acting import (
     record_denied,
     with_version,
 )
-from rollout.pages.contexts import Dialog
+from rollout.pages.contexts.dialog import Dialog
 from rollout.pages.forms import ConfirmForm, ReasonForm, RollBackForm
 from rollout.pages.migration import beside, view_of
 

@@ -17,7 +17,8 @@ from rollout.models import Approval, Review
 from rollout.pages import dialogs, words
 from rollout.pages.access import Reader, page
 from rollout.pages.acting import Call, Verb, answer
-from rollout.pages.contexts import ApprovalCard, ApprovalRow, Approvals, Fact
+from rollout.pages.contexts.approvals import ApprovalCard, ApprovalRow, Approvals
+from rollout.pages.contexts.parts import Fact
 from rollout.pages.dialogs.consent import terms_of, what
 from rollout.pages.forms import AnswerForm
 from rollout.pages.gate_rows import mini_gate

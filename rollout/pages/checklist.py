@@ -17,7 +17,7 @@ from rollout.lifecycle import LIVE, Action
 from rollout.models import Waiver
 from rollout.pages import words
 from rollout.pages.access import Reader, page
-from rollout.pages.contexts import Checklist, ChecklistRow, FindingRow
+from rollout.pages.contexts.checklist import Checklist, ChecklistRow, FindingRow
 from rollout.pages.gate_rows import URGENCY, detail_of, measured_of, plain
 from rollout.pages.migration import build_head, view_of
 from rollout.pages.shell import build_shell, show

@@ -13,7 +13,7 @@ from difflib import SequenceMatcher
 from itertools import islice
 from typing import Any
 
-from rollout.pages.contexts import DiffRow, DiffSide
+from rollout.pages.contexts.shadow import DiffRow, DiffSide
 from rollout.pages.words import small
 
 CONTEXT_LINES = 3

@@ -7,7 +7,8 @@ from django.urls import reverse
 
 from rollout.pages import words
 from rollout.pages.access import Reader
-from rollout.pages.contexts import Account, Cause, Fact, Sample
+from rollout.pages.contexts.parts import Fact
+from rollout.pages.contexts.shadow import Account, Cause, Sample
 from rollout.pages.diff import Rulebook, diff_rows
 from rollout.pages.states import NO_DATA, said_of
 from rollout.queries import MigrationView

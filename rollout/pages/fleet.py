@@ -12,7 +12,8 @@ from rollout.lifecycle import Action, Phase
 from rollout.pages import charts, words
 from rollout.pages.access import Reader, page
 from rollout.pages.closed import lower_first
-from rollout.pages.contexts import Fact, Fleet, FleetRow, FleetSection, Html
+from rollout.pages.contexts.fleet import Fleet, FleetRow, FleetSection
+from rollout.pages.contexts.parts import Fact, Html
 from rollout.pages.gate_rows import plain
 from rollout.pages.shell import URGENCY, build_nav, build_shell, show, step_count
 from rollout.pages.states import (

@@ -11,7 +11,7 @@ from rollout import readings
 from rollout.models import GateEvaluation
 from rollout.pages import words
 from rollout.pages.access import Reader, page
-from rollout.pages.contexts import GatePage, VerdictRow
+from rollout.pages.contexts.gate_page import GatePage, VerdictRow
 from rollout.pages.gate_rows import one_gate, plain
 from rollout.pages.migration import build_head, view_of
 from rollout.pages.shell import build_shell, show

@@ -13,16 +13,8 @@ from rollout.lifecycle import Action
 from rollout.pages import words
 from rollout.pages.access import Reader
 from rollout.pages.charts import Interval, interval_chart
-from rollout.pages.contexts import (
-    NO_CHART,
-    GateGroup,
-    GateLink,
-    GateRow,
-    Gates,
-    Html,
-    MiniGate,
-    RouteEvidence,
-)
+from rollout.pages.contexts.gates import GateGroup, GateLink, GateRow, Gates, RouteEvidence
+from rollout.pages.contexts.parts import NO_CHART, Html, MiniGate
 from rollout.pages.percentiles import change_chart, percentile_rows
 from rollout.pages.states import NO_DATA, SILENT, Said, forecast_s, said_of, target_words
 from rollout.policy import CHECKLIST

@@ -11,7 +11,7 @@ from rollout.models import Decision
 from rollout.pages import words
 from rollout.pages.access import Reader
 from rollout.pages.closed import ASK_FIRST, closed_note, end_note
-from rollout.pages.contexts import Banner, Button, Head, Rail, Step
+from rollout.pages.contexts.head import Banner, Button, Head, Rail, Step
 from rollout.pages.states import (
     ENDED,
     Standing,

@@ -20,7 +20,9 @@ from audit.models import LedgerEntry
 from rollout import readings
 from rollout.pages import ledger_rows, words
 from rollout.pages.access import Reader, page
-from rollout.pages.contexts import Audit, Chain, Choice, Filters, Head
+from rollout.pages.contexts.head import Head
+from rollout.pages.contexts.ledger import Audit, Chain, Filters
+from rollout.pages.contexts.parts import Choice
 from rollout.pages.migration import build_head, view_of
 from rollout.pages.shell import build_shell, show
 

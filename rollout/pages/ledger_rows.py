@@ -15,7 +15,8 @@ from rollout.lifecycle import Action, Phase
 from rollout.models import Decision, GateEvaluation
 from rollout.pages import words
 from rollout.pages.access import Reader
-from rollout.pages.contexts import Entry, EntryDay, EntryGate, Fact
+from rollout.pages.contexts.ledger import Entry, EntryDay
+from rollout.pages.contexts.parts import EntryGate, Fact
 from rollout.pages.heads import action_words
 from rollout.pages.states import said_of
 

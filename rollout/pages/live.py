@@ -12,7 +12,8 @@ from rollout.lifecycle import Phase
 from rollout.models import Decision
 from rollout.pages import words
 from rollout.pages.charts import Series, TimeChart, spark, time_chart
-from rollout.pages.contexts import NO_CHART, ChartCard, DecisionRow, Fact, Html, Tile
+from rollout.pages.contexts.overview import DecisionRow, Tile
+from rollout.pages.contexts.parts import NO_CHART, ChartCard, Fact, Html
 from rollout.pages.heads import decision_words
 from rollout.queries import MigrationView
 from rollout.readings import ArmSeries

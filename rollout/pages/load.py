@@ -14,15 +14,8 @@ from rollout.lifecycle import LIVE, Action
 from rollout.pages import words
 from rollout.pages.access import Reader, page
 from rollout.pages.charts import pair_bars
-from rollout.pages.contexts import (
-    NO_CHART,
-    Fact,
-    Html,
-    LoadRunRow,
-    LoadTest,
-    StageRow,
-    StopRule,
-)
+from rollout.pages.contexts.load import LoadRunRow, LoadTest, StageRow, StopRule
+from rollout.pages.contexts.parts import NO_CHART, Fact, Html
 from rollout.pages.migration import build_head, view_of
 from rollout.pages.shell import build_shell, show
 from rollout.queries import MigrationView

@@ -9,7 +9,9 @@ from rollout import queries, readings
 from rollout.exceptions import RefusalError
 from rollout.pages import evidence, gate_rows, heads, live, words
 from rollout.pages.access import Reader, page
-from rollout.pages.contexts import Head, Overview, Sample, Shadow
+from rollout.pages.contexts.head import Head
+from rollout.pages.contexts.overview import Overview
+from rollout.pages.contexts.shadow import Sample, Shadow
 from rollout.pages.heads import Beside
 from rollout.pages.shell import build_shell, show
 from rollout.queries import MigrationView

@@ -14,7 +14,7 @@ from rollout.lifecycle import Action
 from rollout.pages import words
 from rollout.pages.access import Reader, page
 from rollout.pages.acting import record_denied
-from rollout.pages.contexts import Check, New, PolicyCard, RouteLine
+from rollout.pages.contexts.new import Check, New, PolicyCard, RouteLine
 from rollout.pages.forms import NewForm
 from rollout.pages.shell import build_shell, show
 from rollout.policy import PRESETS, Policy

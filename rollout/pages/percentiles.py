@@ -4,7 +4,8 @@ from judge.evidence import Evidence, Part
 from judge.verdict import Verdict
 from rollout.pages import words
 from rollout.pages.charts import Interval, interval_chart
-from rollout.pages.contexts import NO_CHART, Html, PercentileRow
+from rollout.pages.contexts.gates import PercentileRow
+from rollout.pages.contexts.parts import NO_CHART, Html
 from rollout.pages.states import Said
 
 FASTER = Said("pass", "Faster")

@@ -13,16 +13,8 @@ from rollout.gates import GateResult
 from rollout.pages import words
 from rollout.pages.access import Reader, page
 from rollout.pages.charts import Series, TimeChart, time_chart
-from rollout.pages.contexts import (
-    NO_CHART,
-    ChangeRow,
-    Choice,
-    Fact,
-    Html,
-    Panel,
-    Performance,
-    Table,
-)
+from rollout.pages.contexts.parts import NO_CHART, Choice, Fact, Html, Table
+from rollout.pages.contexts.performance import ChangeRow, Panel, Performance
 from rollout.pages.live import axis_times
 from rollout.pages.migration import beside, build_head, view_of
 from rollout.pages.percentiles import change_chart, change_of, said_of_part

@@ -13,7 +13,8 @@ from rollout.models import Decision, ServiceMigration
 from rollout.pages import words
 from rollout.pages.access import Reader, page
 from rollout.pages.charts import weight_steps
-from rollout.pages.contexts import EntryGate, Fact, Html, Report, ReportRow
+from rollout.pages.contexts.parts import EntryGate, Fact, Html
+from rollout.pages.contexts.report import Report, ReportRow
 from rollout.pages.gate_rows import measured_of
 from rollout.pages.heads import decision_words
 from rollout.pages.ledger_rows import gate_row

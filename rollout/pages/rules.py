@@ -16,7 +16,7 @@ from rollout.exceptions import ConflictError, ForbiddenError, InvalidError
 from rollout.lifecycle import Action
 from rollout.pages import words
 from rollout.pages.access import Reader, page
-from rollout.pages.contexts import PreviewRow, ProposalRow, RulesPage
+from rollout.pages.contexts.rules import PreviewRow, ProposalRow, RulesPage
 from rollout.pages.migration import build_head, view_of
 from rollout.pages.shell import build_shell, show
 from rollout.queries import MigrationView

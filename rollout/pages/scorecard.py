@@ -11,7 +11,8 @@ from django.views.decorators.http import require_safe
 from rollout.pages import words
 from rollout.pages.access import Reader, page
 from rollout.pages.charts import pair_bars
-from rollout.pages.contexts import NO_CHART, Fact, Html, Scorecard, ScoreRow, Table
+from rollout.pages.contexts.parts import NO_CHART, Fact, Html, Table
+from rollout.pages.contexts.scorecard import Scorecard, ScoreRow
 from rollout.pages.migration import build_head, view_of
 from rollout.pages.shell import build_shell, show
 from rollout.queries import scorecard_rows

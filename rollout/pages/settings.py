@@ -17,8 +17,8 @@ from rollout.gates import TITLES
 from rollout.lifecycle import BEFORE_THE_END, Action, Phase
 from rollout.pages import words
 from rollout.pages.access import Reader, page
-from rollout.pages.contexts import (
-    Fact,
+from rollout.pages.contexts.parts import Fact
+from rollout.pages.contexts.settings import (
     GateSetting,
     PolicyChange,
     RouteSetting,

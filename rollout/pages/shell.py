@@ -12,7 +12,7 @@ from rollout import readings
 from rollout.lifecycle import Action
 from rollout.pages import words
 from rollout.pages.access import Reader
-from rollout.pages.contexts import Nav, NavItem, Shell
+from rollout.pages.contexts.shell import Nav, NavItem, Shell
 from rollout.pages.heads import policy_label
 from rollout.pages.states import Standing, standing_of_row, where
 from rollout.policy import DEMO, Policy

@@ -7,7 +7,8 @@ from django.urls import reverse
 from rollout.lifecycle import Phase
 from rollout.pages import words
 from rollout.pages.access import Reader
-from rollout.pages.contexts import Choice, Dialog, PickRow, Target
+from rollout.pages.contexts.dialog import Dialog, PickRow, Target
+from rollout.pages.contexts.parts import Choice
 from rollout.pages.dialogs.base import refuse, req_s, url
 from rollout.pages.forms import ROLL_BACK_REASONS
 from rollout.pages.heads import Beside

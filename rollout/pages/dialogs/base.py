@@ -7,7 +7,7 @@ from django.urls import reverse
 from rollout.lifecycle import Action
 from rollout.pages import words
 from rollout.pages.access import Reader
-from rollout.pages.contexts import Dialog
+from rollout.pages.contexts.dialog import Dialog
 from rollout.permissions import NEEDS
 
 PAST = {

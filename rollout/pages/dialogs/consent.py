@@ -8,7 +8,8 @@ from rollout.lifecycle import Action
 from rollout.models import Approval, Review
 from rollout.pages import words
 from rollout.pages.closed import closed_note
-from rollout.pages.contexts import Dialog, Fact
+from rollout.pages.contexts.dialog import Dialog
+from rollout.pages.contexts.parts import Fact
 from rollout.pages.dialogs.base import refuse, req_s, url
 from rollout.pages.gate_rows import mini_gate
 from rollout.pages.heads import Beside

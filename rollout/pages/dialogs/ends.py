@@ -5,7 +5,8 @@ from datetime import tzinfo
 from rollout.lifecycle import Phase
 from rollout.pages import words
 from rollout.pages.closed import end_note
-from rollout.pages.contexts import Dialog, Fact
+from rollout.pages.contexts.dialog import Dialog
+from rollout.pages.contexts.parts import Fact
 from rollout.pages.dialogs.base import refuse, url
 from rollout.pages.gate_rows import mini_gate
 from rollout.pages.heads import Beside

@@ -7,7 +7,8 @@ from datetime import tzinfo
 from rollout.gates import TITLES, GateResult
 from rollout.models import Approval, GateLatch, Waiver
 from rollout.pages import words
-from rollout.pages.contexts import Choice, Dialog, Fact, Input, OverrideGate
+from rollout.pages.contexts.dialog import Dialog, Input, OverrideGate
+from rollout.pages.contexts.parts import Choice, Fact
 from rollout.pages.dialogs.base import refuse, req_s, url
 from rollout.pages.gate_rows import chart_of, plain
 from rollout.pages.heads import Beside
