@@ -18,6 +18,7 @@ from judge import (
     full_step,
     latency,
     latency_live,
+    metric,
     split_gate,
 )
 from judge.arms import ArmBlocks
@@ -205,6 +206,10 @@ RULES: dict[tuple[Any, Any], Rule] = {
     ),
     (full_step.LATENCY_RULE, "1"): Rule(
         full_step.judge_latency_full, {"slow": _by(str, _FULL), "policy": _LATENCY_LIVE}
+    ),
+    (metric.RULE, "1"): Rule(
+        metric.judge_metric,
+        {"readings": metric.read_readings, "policy": _record(metric.MetricPolicy)},
     ),
     (split_gate.RULE, "1"): Rule(
         split_gate.judge_split, {"counts": _record(SplitCounts), "policy": _record(SplitPolicy)}

@@ -394,3 +394,34 @@ class DecisionVerdict(models.Model):
 
     def __str__(self) -> str:
         return f"{self.gate} {self.route}".strip()
+
+
+class MetricReading(models.Model):
+    """What a provider answered to one metric's queries at one moment; a gate reads the newest."""
+
+    migration = models.ForeignKey(
+        ServiceMigration, on_delete=models.CASCADE, related_name="metric_readings"
+    )
+    metric = models.SlugField(max_length=30)
+    route = models.CharField(max_length=200, blank=True)
+    # Number of the interval: two workers at once count once.
+    slot = models.PositiveBigIntegerField()
+    # Before it was asked: what the answer is about is at least as new.
+    at = models.DateTimeField(db_index=True)
+    builds = models.CharField(max_length=201)
+    # Of the provider and the queries as sent: after a change older readings count no more.
+    asked_sha256 = models.CharField(max_length=64)
+    # Samples by what they measure: candidate, legacy, count; and the queries as sent, in words.
+    samples = models.JSONField()
+    query = models.TextField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["migration", "metric", "route", "asked_sha256", "slot"],
+                name="one_reading_per_interval",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.metric} {self.route}".strip()

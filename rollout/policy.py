@@ -13,6 +13,7 @@ from rollout.policy_parts import (
     ErrorsPolicy,
     GateRule,
     LatencyPolicy,
+    MetricRule,
     PercentileRule,
     PolicyError,
     RegressionPolicy,
@@ -37,6 +38,7 @@ __all__ = [
     "ErrorsPolicy",
     "GateRule",
     "LatencyPolicy",
+    "MetricRule",
     "PercentileRule",
     "Policy",
     "PolicyError",
@@ -55,6 +57,7 @@ STEP_GATES = ("split", "proxies", "bake")
 KNOWN_GATES = frozenset({*CHECKLIST, *LIVE_GATES, *STEP_GATES})
 # 48 h / 6,160 clean blocks: with longer blocks the block test could never open.
 BLOCK_TEST_MAX_SECONDS = 28
+MAX_METRICS = 20
 
 
 GUIDE_LOAD = LoadRules()
@@ -110,6 +113,8 @@ class Policy:
     thin_routes_live: ThinRoutes = "block"
     # Bad requests come in bursts: counts are divided by legacy's measured design effect, or this.
     min_design_effect: float = 1.0
+    # Gates on what a team measures itself; needed like the others, from their weight on.
+    metrics: tuple[MetricRule, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse what could open a gate by accident."""
@@ -117,6 +122,7 @@ class Policy:
             check_number(path, value)
         _check_steps(self.steps)
         _check_gates(self.gates)
+        _check_metrics(self.metrics, self.evidence_max_age_s)
         _check_quantiles("latency.percentiles", [r.quantile for r in self.latency.percentiles])
         _check_quantiles("regression.slow", [r.quantile for r in self.regression.slow])
         if self.noise_tth > self.shadow_tth:
@@ -134,9 +140,10 @@ class Policy:
     def required(self, to: Place) -> frozenset[str]:
         """Return the gates that must PASS for a move to `to`; none for the way to dual-run."""
         first = to.phase is Phase.CANARY and to.step == 0
+        rules: tuple[GateRule | MetricRule, ...] = (*self.gates, *self.metrics)
         return frozenset(
             rule.gate
-            for rule in self.gates
+            for rule in rules
             if to.weight >= rule.from_weight and not (first and rule.gate in LIVE_GATES)
         )
 
@@ -179,6 +186,19 @@ def _check_gates(gates: tuple[GateRule, ...]) -> None:
     always = {rule.gate for rule in gates if rule.from_weight == 1}
     if lacking := [name for name in STEP_GATES if name not in always]:
         raise PolicyError("gates", f"{lacking[0]} is always needed, from weight 1")
+
+
+def _check_metrics(metrics: tuple[MetricRule, ...], max_age_s: int) -> None:
+    if len(metrics) > MAX_METRICS:
+        raise PolicyError("metrics", f"expected at most {MAX_METRICS}")
+    names = Counter(rule.name for rule in metrics)
+    if twice := [name for name, count in names.items() if count > 1]:
+        raise PolicyError("metrics", f"{twice[0]} stands there twice")
+    for index, rule in enumerate(metrics):
+        if rule.max_age_s > max_age_s:
+            raise PolicyError(
+                f"metrics.{index}.max_age_s", "expected no more than evidence_max_age_s"
+            )
 
 
 def _check_quantiles(field: str, quantiles: list[float]) -> None:

@@ -1,9 +1,13 @@
 """The parts of a policy, the bounds of each number, and the error that names a field. Pure."""
 
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, is_dataclass
 from typing import Any, Literal
+
+from judge.metric import LARGEST, Compare
+from rollout.promql import PromQLError, check_query, has_route
 
 
 class PolicyError(ValueError):
@@ -96,6 +100,87 @@ class RegressionPolicy:
     min_fail_keys: int = 3
 
 
+METRIC_PREFIX = "metric-"
+
+
+@dataclass(frozen=True, slots=True)
+class MetricRule:
+    """A gate on a PromQL query of the candidate, absolute or against legacy's at the same time.
+
+    `provider` is a name of BANYAN_METRIC_PROVIDERS. With `{{route}}` in the query each route that
+    is safe to duplicate is measured. `expect` is `label=value` that the series must carry; `count`
+    asks for the number of observations, of which there must be `min_count`. PASS and FAIL take the
+    last `readings`, none older than `max_age_s`.
+    """
+
+    name: str
+    provider: str
+    query: str
+    compare: Compare
+    threshold: float
+    legacy: str = ""
+    count: str = ""
+    expect: str = ""
+    min_count: int = 0
+    may_be_negative: bool = False
+    from_weight: int = 1
+    interval_s: int = 10
+    readings: int = 3
+    max_age_s: int = 60
+
+    def __post_init__(self) -> None:
+        """Refuse what could open the gate by accident, or could never open it."""
+        for field_name, problem in _metric_problems(self):
+            raise PolicyError(field_name, problem)
+
+    @property
+    def gate(self) -> str:
+        """The gate's name among all gates."""
+        return f"{METRIC_PREFIX}{self.name}"
+
+    @property
+    def queries(self) -> Mapping[str, str]:
+        """The queries that are asked, by what they measure."""
+        given = {"candidate": self.query, "legacy": self.legacy, "count": self.count}
+        return {name: query for name, query in given.items() if query}
+
+    @property
+    def per_route(self) -> bool:
+        """Whether each route is measured by itself."""
+        return any(has_route(query) for query in self.queries.values())
+
+
+_METRIC_NAME = re.compile(r"[a-z][a-z0-9-]{0,29}")
+_EXPECT = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*=[ -~]{1,120}")
+
+
+def _metric_problems(rule: MetricRule) -> Iterator[tuple[str, str]]:
+    for field_name in ("name", "provider"):
+        if not _METRIC_NAME.fullmatch(getattr(rule, field_name)):
+            yield field_name, "expected 1 to 30 of a-z, 0-9 and -, beginning with a letter"
+    yield from _query_problems(rule)
+    relative = rule.compare in ("max_ratio", "max_difference")
+    if relative != bool(rule.legacy):
+        yield "legacy", "max_ratio and max_difference need legacy's query, the others take none"
+    if bool(rule.count) != (rule.min_count > 0):
+        yield "min_count", "count and min_count stand together"
+    if rule.expect and not _EXPECT.fullmatch(rule.expect):
+        yield "expect", "expected label=value"
+    if rule.threshold < 0 and (relative or not rule.may_be_negative):
+        yield "threshold", "expected 0 or more"
+    if rule.max_age_s < (rule.readings + 1) * rule.interval_s:
+        yield "max_age_s", "expected at least (readings + 1) x interval_s"
+
+
+def _query_problems(rule: MetricRule) -> Iterator[tuple[str, str]]:
+    for name, query in (("query", rule.query), ("legacy", rule.legacy), ("count", rule.count)):
+        try:
+            if query or name == "query":
+                check_query(query)
+        except PromQLError as exc:
+            yield name, str(exc)
+
+
 # What becomes of a route with too little traffic to be judged by itself: it keeps the gate closed,
 # does unless replay has shown it, or is named and left.
 ThinRoutes = Literal["block", "replay", "waive"]
@@ -154,6 +239,11 @@ BOUNDS: Mapping[str, tuple[float, float]] = {
     "min_fail_keys": (1, 10**9),
     "shadow_tth": TTH,
     "noise_tth": TTH,
+    "threshold": (-LARGEST, LARGEST),
+    "min_count": COUNT,
+    "interval_s": (5, 3600),
+    "readings": (1, 10),
+    "max_age_s": (10, DAY_S),
     "version": (1, 2**31 - 1),
 }
 

@@ -13,6 +13,9 @@ from rollout.policy_parts import PolicyError, check_number, leaves
 
 MAX_TEXT = 200
 MAX_ITEMS = 50
+# Texts that may be longer than a name.
+LONG_TEXTS = frozenset({"query", "legacy", "count"})
+MAX_LONG_TEXT = 2000
 
 
 @cache
@@ -35,8 +38,8 @@ def read(cls: Any, data: object, path: str = "") -> Any:
     values = {name: _value(kinds[name], data[name], _join(path, name)) for name in data}
     try:
         return cls(**values)
-    except PolicyError:
-        raise
+    except PolicyError as exc:
+        raise PolicyError(_join(path, exc.field), exc.problem) from exc
     except ValueError as exc:
         # A part that checks itself names its own field.
         field_name, _, problem = str(exc).partition(": ")
@@ -71,7 +74,8 @@ _WORDS = {int: "a whole number", float: "a number", str: "a text", bool: "true o
 def _scalar(kind: Any, value: object, path: str) -> Any:
     given = type(value)
     fits = given is kind or (kind is float and given is int)
-    if not fits or (isinstance(value, str) and len(value) > MAX_TEXT):
+    longest = MAX_LONG_TEXT if path.rpartition(".")[2] in LONG_TEXTS else MAX_TEXT
+    if not fits or (isinstance(value, str) and len(value) > longest):
         raise PolicyError(path, f"expected {_WORDS[kind]}")
     check_number(path, value)
     return float(value) if kind is float and isinstance(value, int) else value
@@ -115,6 +119,8 @@ STRICTER: Mapping[str, int] = {
     "late_budget_ms": -1,
     "lifetime_s": -1,
     "use_blocks": 1,
+    "min_count": 1,
+    "max_age_s": -1,
 }
 # They name a policy and change nothing.
 NAMES = frozenset({"name", "label", "version"})
@@ -144,14 +150,17 @@ def _keyed(document: Mapping[str, Any]) -> dict[str, Any]:
         f"{100 * r['quantile']:g}".replace(".", "_"): {"from_weight": r["from_weight"]}
         for r in latency["percentiles"]
     }
-    return {**keyed, "latency": latency}
+    # Documents from before there were metrics have none.
+    metrics = {rule["name"]: rule for rule in document.get("metrics", ())}
+    return {**keyed, "latency": latency, "metrics": metrics}
 
 
 def _stricter(path: str, old: Any, new: Any) -> bool:
     leaf = path.rpartition(".")[2]
     if isinstance(old, NoneType) or isinstance(new, NoneType):
         # A gate or percentile that came in asks for more; anything else that came or went is loose.
-        return old is None and leaf == "from_weight"
+        new_gate = leaf == "from_weight" or path.startswith("metrics.")
+        return old is None and new_gate
     if leaf in ("on_fail", "on_fail_to", "thin_routes", "thin_routes_live"):
         return bool(new in ("roll_back", "zero", "block"))
     direction = STRICTER.get(leaf, 0)

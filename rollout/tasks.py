@@ -9,6 +9,7 @@ from judge.split import split_check
 from judge.verdict import Verdict
 from rollout import gates, queries, services
 from rollout.models import ServiceMigration
+from rollout.policy_parts import METRIC_PREFIX
 from shadow import services as shadow
 from traffic.load import runs
 
@@ -43,6 +44,12 @@ def drive_loads() -> int:
     return len(found)
 
 
+@shared_task(name="rollout.tasks.measure_metrics")
+def measure_metrics() -> int:
+    """Ask providers for the metrics that are due; return how many readings were kept."""
+    return services.measure_due(now=timezone.now())
+
+
 def watch(migration: ServiceMigration) -> None:
     """Notice a new build, converge, judge the gates, and act on what failed."""
     services.notice_build(migration, now=timezone.now())
@@ -62,11 +69,12 @@ def act(migration: ServiceMigration, result: gates.GateResult, since: datetime) 
     if not result.required:
         return
     verdict, now = result.evidence.verdict, timezone.now()
-    if verdict is Verdict.FAIL and result.key in ACTING:
+    metric = result.key.startswith(METRIC_PREFIX)
+    if verdict is Verdict.FAIL and (metric or result.key in ACTING):
         services.on_gate_fail(
             migration=migration, gate=result.key, evidence=result.evidence, now=now
         )
-    elif verdict is Verdict.ERROR and result.key in LIVE:
+    elif verdict is Verdict.ERROR and (metric or result.key in LIVE):
         services.on_gate_error(
             migration=migration, gate=result.key, evidence=result.evidence, since=since, now=now
         )

@@ -1,4 +1,4 @@
-"""A real service that misbehaves: the path names how, `/drip` or `/status-600`."""
+"""A real service that misbehaves: the path begins with how, `/drip` or `/status-600`."""
 
 import asyncio
 import socket
@@ -130,7 +130,7 @@ async def _serve(reader, writer):
             writer.write(whole(status="400 Bad Request"))
             return
         request = first + await reader.readuntil(b"\r\n\r\n")
-        name = request.split(b" ", 2)[1].partition(b"?")[0].strip(b"/").decode()
+        name = request.split(b" ", 2)[1].partition(b"?")[0].strip(b"/").split(b"/")[0].decode()
         await MODES[name](writer)
     except (ConnectionError, asyncio.IncompleteReadError):
         pass

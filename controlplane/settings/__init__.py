@@ -164,6 +164,9 @@ BANYAN_STATE_COMPARISON = "rollout.queries.places_for_audit"
 # Directories of this machine below which the log format check may read files; none by default.
 BANYAN_LOG_ROOTS = env.words("BANYAN_LOG_ROOTS", "")
 
+# Who answers PromQL: a policy names one of these, and never an address of its own.
+BANYAN_METRIC_PROVIDERS = env.addresses("BANYAN_METRIC_PROVIDERS", "")
+
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": ["'none'"],
@@ -263,6 +266,11 @@ CELERY_BEAT_SCHEDULE = {
         "task": "rollout.tasks.follow_holds",
         "schedule": 2.0,
         "options": {"expires": 4},
+    },
+    "measure-metrics": {
+        "task": "rollout.tasks.measure_metrics",
+        "schedule": 5.0,
+        "options": {"expires": 10},
     },
     "drive-loads": {
         "task": "rollout.tasks.drive_loads",

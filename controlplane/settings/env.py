@@ -1,6 +1,9 @@
 """Readers for the environment: a wrong value stops the start and names its variable."""
 
 import os
+import re
+
+_URL = re.compile(r"https?://[A-Za-z0-9.\-\[\]:]+(/[A-Za-z0-9._~/\-]*)?")
 
 
 def fail(variable: str, problem: str) -> SystemExit:
@@ -39,3 +42,14 @@ def whole(variable: str, default: int, *, low: int, high: int) -> int:
 def words(variable: str, default: str) -> list[str]:
     """Read a comma-separated list."""
     return [item.strip() for item in text(variable, default).split(",") if item.strip()]
+
+
+def addresses(variable: str, default: str) -> dict[str, str]:
+    """Read a comma-separated list of name=http(s)://host[:port][/path]."""
+    found = {}
+    for item in words(variable, default):
+        name, _, url = item.partition("=")
+        if not re.fullmatch(r"[a-z][a-z0-9-]{0,29}", name) or not _URL.fullmatch(url):
+            raise fail(variable, f"expected name=http://host:port, got {item[:60]!r}")
+        found[name] = url.rstrip("/")
+    return found

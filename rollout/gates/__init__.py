@@ -23,6 +23,7 @@ from rollout.gates.checks import check
 from rollout.gates.discrepancy import discrepancy
 from rollout.gates.latency import latency
 from rollout.gates.load import load
+from rollout.gates.metrics import metric_gates, metric_title
 from rollout.gates.reading import convergence_of, fleet_connected, observed_of, read_context
 from rollout.gates.recording import Recorded
 from rollout.gates.routes import replayed
@@ -46,6 +47,7 @@ __all__ = [
     "fleet_connected",
     "observed_of",
     "read_context",
+    "title_of",
 ]
 
 
@@ -60,7 +62,7 @@ def evaluate_context(context: Context) -> list[GateResult]:
     weights = context.policy.weights
     required = context.policy.required(gated_place(context.place, weights))
     results = []
-    for gate in GATES:
+    for gate in (*GATES, *metric_gates(context.policy)):
         evidence, routes = gate.evaluate(context)
         evidence = _latched(context, gate.key, evidence)
         results.append(
@@ -125,4 +127,10 @@ GATES: tuple[Gate, ...] = (
     Gate("bake", "Bake time and requests", STEP_GROUP, "the step's clock", bake),
 )
 
+# Of the gates that are there under any policy; `title_of` knows the policy's own too.
 TITLES = {gate.key: gate.title for gate in GATES}
+
+
+def title_of(key: str) -> str:
+    """Return a gate's name for people, that of a policy's metric too; unknown ones stay."""
+    return TITLES.get(key) or metric_title(key)

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -12,7 +12,7 @@ from judge.evidence import Evidence
 from judge.verdict import Verdict
 from rollout.gates.recording import Recorder
 from rollout.lifecycle import Place
-from rollout.models import ServiceMigration
+from rollout.models import MetricReading, ServiceMigration
 from rollout.oversight import LatchState
 from rollout.policy import Policy
 from shadow.queries import LatestRun, PairEvidence
@@ -57,6 +57,8 @@ class Context:
     latches: Mapping[str, LatchState]
     recorder: Recorder
     now: datetime
+    # Readings of the policy's metrics as they are asked now, newest first, by (metric, route).
+    metrics: Mapping[tuple[str, str], Sequence[MetricReading]] = field(default_factory=dict)
     # Thin routes that replay has shown to agree.
     replayed: frozenset[str] = frozenset()
 

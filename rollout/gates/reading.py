@@ -5,6 +5,7 @@ from datetime import datetime
 
 from rollout.gates.base import Context
 from rollout.gates.recording import Recorder
+from rollout.metrics import metric_readings
 from rollout.models import ServiceMigration
 from rollout.oversight import LatchState, latch_states, live_waivers
 from rollout.policy import LIVE_GATES, Policy
@@ -55,6 +56,7 @@ def read_context(
         latches=latches,
         recorder=Recorder(keep=keep_inputs),
         now=now,
+        metrics=metric_readings(migration, now=now),
     )
 
 

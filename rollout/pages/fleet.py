@@ -7,7 +7,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from rollout import readings
-from rollout.gates import TITLES
+from rollout.gates import title_of
 from rollout.lifecycle import Action, Phase
 from rollout.pages import charts, words
 from rollout.pages.access import Reader, page
@@ -186,7 +186,7 @@ def _sentence(line: Standing, row: NavRow) -> str:
             if said.status == status:
                 found = row.evidence.get(key)
                 said_so = plain(key, found) if found else ""
-                return f"{TITLES[key]}: {lower_first(said_so)}"
+                return f"{title_of(key)}: {lower_first(said_so)}"
     if line.status == "hold":
         return f"Held by {row.held_by}: {row.held_reason}"
     if line.status == "stale":

@@ -4,6 +4,7 @@ from django import forms
 from django.http import QueryDict
 
 from rollout.gates import TITLES
+from rollout.policy_parts import METRIC_PREFIX
 
 NO_REASON = "Say why. The reason stands in the audit log for good."
 ROLL_BACK_REASONS = ("Errors", "Latency", "Mismatch", "Precaution")
@@ -35,10 +36,18 @@ class ConfirmForm(ReasonForm):
         return typed
 
 
+class GatesField(forms.MultipleChoiceField):
+    """Gates by key; whether the policy has such a metric is for the service to say."""
+
+    def valid_value(self, value: str) -> bool:
+        """Take every known gate, and every metric's."""
+        return super().valid_value(value) or value.startswith(METRIC_PREFIX)
+
+
 class OverrideForm(ConfirmForm):
     """Ask for an override: the gates it goes past, the incident, when it ends."""
 
-    gates = forms.MultipleChoiceField(
+    gates = GatesField(
         choices=list(TITLES.items()), error_messages={"required": "Name the gates to go past."}
     )
     incident = forms.CharField(max_length=100, error_messages={"required": "Name the incident."})

@@ -7,6 +7,7 @@ from typing import Any
 from django.urls import reverse
 
 from judge.evidence import Evidence
+from judge.metric import RULE as METRIC_RULE
 from judge.verdict import Verdict
 from rollout.gates import CHECKLIST_GROUP, STEP_GROUP, GateResult
 from rollout.lifecycle import Action
@@ -156,7 +157,7 @@ def detail_of(result: GateResult) -> str:
 
 def measured_of(result: GateResult, state: Said) -> tuple[str, str]:
     """Return value and limit in the gate's own words."""
-    read = _READERS.get(result.key)
+    read = _metric if result.evidence.rule == METRIC_RULE else _READERS.get(result.key)
     if read is None or state.status == "none":
         return "", ""
     return read(result.evidence)
@@ -208,6 +209,15 @@ def _slower(evidence: Evidence) -> tuple[str, str]:
         return "no data", ""
     good = sum(1 for part in asked if part.verdict is Verdict.PASS)
     return f"{good} of {len(asked)} held", "slow requests"
+
+
+def _metric(evidence: Evidence) -> tuple[str, str]:
+    """Return the newest value, and the limit that held for it."""
+    if evidence.value is None or not evidence.parts:
+        return "no data", ""
+    legacy = evidence.parts[0].value_legacy
+    beside = f", legacy {legacy:.4g}" if legacy is not None else ""
+    return f"{evidence.value:.4g}", f"limit {evidence.limit:.4g}{beside}"
 
 
 def _questions(evidence: Evidence) -> tuple[str, str]:

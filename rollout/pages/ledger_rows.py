@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from audit.chain import entry_hash
 from audit.models import LedgerEntry
 from judge.evidence import Evidence
-from rollout.gates import TITLES
+from rollout.gates import title_of
 from rollout.lifecycle import Action, Phase
 from rollout.models import Decision, GateEvaluation
 from rollout.pages import words
@@ -193,7 +193,7 @@ def gate_row(evaluation: GateEvaluation) -> EntryGate:
     elif evidence.value is not None:
         measured = _plain(evaluation.gate, evidence.value)
     return EntryGate(
-        name=TITLES.get(evaluation.gate, evaluation.gate),
+        name=title_of(evaluation.gate),
         measured=measured,
         limit=limit,
         evidence=f"{words.count(evidence.n)}, sha256 {words.short_hash(evaluation.evidence_sha256)}"

@@ -118,7 +118,7 @@ def standing_of_row(row: NavRow, *, now: datetime) -> Standing:
     place = Place(Phase(row.phase), row.step, row.weight)
     required = policy.required(gated_place(place, policy.weights))
     gates = []
-    for key in GATE_ORDER:
+    for key in (*GATE_ORDER, *(rule.gate for rule in policy.metrics)):
         if key not in required:
             continue
         found = said_of(row.evidence.get(key))

@@ -33,6 +33,7 @@ from rollout.services.load import (
     stop_load,
 )
 from rollout.services.logs import post_lines
+from rollout.services.measuring import measure_due
 from rollout.services.policies import change_policy
 from rollout.services.promote import override, promote
 from rollout.services.record import (
@@ -81,6 +82,7 @@ __all__ = [
     "latch_fail",
     "mark_accepted",
     "mark_in_effect",
+    "measure_due",
     "no_request",
     "note_evaluations",
     "notice_build",

@@ -190,7 +190,8 @@ def _checked_terms(
         return {}
     if terms is None or not terms.gates:
         raise InvalidError("Name the gates that the override goes past.", field="gates")
-    unknown = [gate for gate in terms.gates if gate not in gates.TITLES]
+    there = {*gates.TITLES, *(rule.gate for rule in policy.metrics)}
+    unknown = [gate for gate in terms.gates if gate not in there]
     if unknown:
         raise InvalidError(f"There is no gate {unknown[0][:60]!r}.", field="gates")
     incident = check_text(terms.incident, "incident", needed="Name the incident.")

@@ -206,7 +206,7 @@ def _refuse_latched(migration: ServiceMigration, to: Place, required: Collection
 
 
 def _latched_words(latch: GateLatch) -> str:
-    title = gates.TITLES.get(latch.gate, latch.gate)
+    title = gates.title_of(latch.gate)
     return (
         f"{title} FAILed on these builds at {latch.since:%Y-%m-%d %H:%M} UTC, and that stands: "
         f"{latch.evidence['sentence']} Deploy another build, or let a lead reset the verdict."

@@ -22,7 +22,10 @@ def whole_policy_body(policy: Policy) -> dict[str, Any]:
     body: dict[str, Any] = {
         **policy_body(policy),
         "steps": list(policy.weights),
-        "gates": [asdict(rule) for rule in policy.gates],
+        "gates": [
+            *(asdict(rule) for rule in policy.gates),
+            *({"gate": m.gate, "from_weight": m.from_weight} for m in policy.metrics),
+        ],
         "sha256": hashlib.sha256(canonical(policy.to_dict())).hexdigest(),
     }
     if policy.approvals_required:

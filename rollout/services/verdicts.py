@@ -14,6 +14,7 @@ from rollout.lifecycle import LIVE, Action, lower_places
 from rollout.models import Decision, GateEvaluation, GateLatch, Review, ServiceMigration
 from rollout.permissions import AUTOMATION
 from rollout.policy import Policy
+from rollout.policy_parts import METRIC_PREFIX
 from rollout.services.decide import (
     NO_GROUNDS,
     Ask,
@@ -114,7 +115,7 @@ def reset_verdict(  # noqa: PLR0913  # what a lead says about one gate
 
     Its alphas are halved for every attempt on the same candidate build.
     """
-    if gate not in gates.TITLES:
+    if gate not in gates.TITLES and not gate.startswith(METRIC_PREFIX):
         raise InvalidError(f"There is no gate {gate[:60]!r}.", field="gate")
     reason = check_text(reason, "reason", needed="Say what the failure was.")
     ask = Ask(slug, Action.RESET, actor, now, version, reason, request_id)
@@ -122,7 +123,7 @@ def reset_verdict(  # noqa: PLR0913  # what a lead says about one gate
         made = legal_move(migration, ask)
         found = [latch for latch in oversight.open_latches(migration) if latch.gate == gate]
         if not found:
-            raise ConflictError(f"{gates.TITLES[gate]} has no latched FAIL.", code="not_latched")
+            raise ConflictError(f"{gates.title_of(gate)} has no latched FAIL.", code="not_latched")
         rows = GateLatch.objects.filter(pk__in=[latch.pk for latch in found])
         rows.update(reset_at=now, reset_by=actor.name)
         state = oversight.latch_states(migration)[gate]
@@ -185,7 +186,7 @@ def _react(
     if policy.on_fail == "hold" and migration.held:
         return None
     action = Action.HOLD if policy.on_fail == "hold" else Action.ROLL_BACK
-    title = gates.TITLES.get(gate, gate)
+    title = gates.title_of(gate)
     reason = f"{title}: {evidence.verdict}. {evidence.sentence}"
     to = _way_back(migration, policy)
     ask = Ask(migration.slug, action, AUTOMATION, now, None, reason[:2000], to_weight=to)

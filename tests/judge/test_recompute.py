@@ -15,6 +15,7 @@ from judge.errors_paired import ErrorsPairedPolicy
 from judge.full import FullCounts
 from judge.latency import Latencies, LatencyPolicy
 from judge.latency_live import LatencyLivePolicy
+from judge.metric import MetricPolicy, Reading, Sample
 from judge.pairs import PairCounts
 from judge.recompute import (
     RULES,
@@ -77,7 +78,40 @@ sides = st.builds(
 )
 thresholds = ("p50", "p95", "p99")
 
+samples = st.builds(
+    Sample,
+    st.one_of(st.none(), st.floats(), st.integers(0, 20)),
+    st.one_of(st.none(), st.floats(900, 1100), st.just(math.nan)),
+    st.sampled_from(["", "", "", "empty", "timeout"]),
+)
+readings = st.lists(
+    st.builds(
+        Reading,
+        at=st.floats(900, 1100),
+        candidate=samples,
+        legacy=st.one_of(st.none(), samples),
+        count=st.one_of(st.none(), samples),
+    ),
+    max_size=4,
+)
+metric_policies = st.builds(
+    MetricPolicy,
+    compare=st.sampled_from(["max", "min", "max_ratio", "max_difference"]),
+    threshold=st.floats(0, 20),
+    readings=st.integers(1, 3),
+    max_age_s=st.just(60),
+    min_count=st.sampled_from([0, 5]),
+)
 CALLS = {
+    "metric": st.fixed_dictionaries(
+        {
+            "name": st.just("metric p99"),
+            "query": st.just("candidate: q"),
+            "readings": readings,
+            "policy": metric_policies,
+            "now": st.just(1000.0),
+        }
+    ),
     "discrepancy": st.fixed_dictionaries(
         {
             "n_b": column(3),

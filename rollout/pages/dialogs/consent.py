@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import tzinfo
 
-from rollout.gates import TITLES
+from rollout.gates import title_of
 from rollout.lifecycle import Action
 from rollout.models import Approval, Review
 from rollout.pages import words
@@ -142,7 +142,7 @@ def terms_of(approval: Approval, zone: tzinfo) -> tuple[Fact, ...]:
     """Say what an override asks for; nothing for other moves."""
     if not approval.terms:
         return ()
-    names = ", ".join(TITLES.get(gate, gate) for gate in approval.terms["gates"])
+    names = ", ".join(title_of(gate) for gate in approval.terms["gates"])
     return (
         Fact("Goes past", names, status="over"),
         Fact("Incident", str(approval.terms["incident"]), status="none"),

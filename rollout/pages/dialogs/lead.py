@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import tzinfo
 
-from rollout.gates import TITLES, GateResult
+from rollout.gates import GateResult, title_of
 from rollout.models import Approval, GateLatch, Waiver
 from rollout.pages import words
 from rollout.pages.contexts.dialog import Dialog, Input, OverrideGate
@@ -64,7 +64,7 @@ def override(view: MigrationView, beside: Beside, zone: tzinfo, approval: Approv
     """Build the form that makes the approved move."""
     dialog = _override(view, beside, verb="override")
     terms = approval.terms
-    names = ", ".join(TITLES.get(gate, gate) for gate in terms["gates"])
+    names = ", ".join(title_of(gate) for gate in terms["gates"])
     if approval.state == Approval.State.REQUESTED:
         asked = words.clock(approval.expires_at, zone)
         return refuse(
@@ -122,7 +122,7 @@ def _override(view: MigrationView, beside: Beside, *, verb: str) -> Dialog:
 
 def reset(view: MigrationView, latch: GateLatch, zone: tzinfo) -> Dialog:
     """Build the form that lets a failed gate be judged anew."""
-    slug, title = view.migration.slug, TITLES.get(latch.gate, latch.gate)
+    slug, title = view.migration.slug, title_of(latch.gate)
     half = words.rate(0.5**latch.attempt)
     return Dialog(
         verb="reset",
@@ -146,7 +146,7 @@ def reset(view: MigrationView, latch: GateLatch, zone: tzinfo) -> Dialog:
 
 def waive(view: MigrationView, item: str, zone: tzinfo) -> Dialog:
     """Build the form that does without one checklist item for a while."""
-    slug, title = view.migration.slug, TITLES[item]
+    slug, title = view.migration.slug, title_of(item)
     dialog = Dialog(
         verb="waive",
         slug=slug,
@@ -180,7 +180,7 @@ def waive(view: MigrationView, item: str, zone: tzinfo) -> Dialog:
 
 def end_waiver(view: MigrationView, waiver: Waiver, zone: tzinfo) -> Dialog:
     """Build the form that asks for a waived item again."""
-    slug, title = view.migration.slug, TITLES[waiver.item]
+    slug, title = view.migration.slug, title_of(waiver.item)
     until = words.moment_words(waiver.expires_at, zone, view.now)
     return Dialog(
         verb="end_waiver",
