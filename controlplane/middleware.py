@@ -1,12 +1,15 @@
 """Middleware: kept to what every request needs."""
 
 import re
+import time
 import uuid
 from collections.abc import Awaitable, Callable
 
 import structlog
 from django.http import HttpRequest, HttpResponse
 from django.utils.decorators import sync_and_async_middleware
+
+from controlplane.measures import observe_request
 
 GIVEN_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
@@ -25,6 +28,13 @@ def _begin(request: HttpRequest) -> str:
     return rid
 
 
+def _measure(request: HttpRequest, response: HttpResponse, begun: float) -> None:
+    match = request.resolver_match
+    route = match.route if match else None
+    seconds = time.perf_counter() - begun
+    observe_request(request.method or "", route, response.status_code, seconds)
+
+
 @sync_and_async_middleware
 def RequestIdMiddleware(  # noqa: N802  # named like the classes it stands among in MIDDLEWARE
     get_response: Callable[[HttpRequest], HttpResponse | Awaitable[HttpResponse]],
@@ -35,17 +45,19 @@ def RequestIdMiddleware(  # noqa: N802  # named like the classes it stands among
     if iscoroutinefunction(get_response):
 
         async def middleware(request: HttpRequest) -> HttpResponse:
-            rid = _begin(request)
+            begun, rid = time.perf_counter(), _begin(request)
             response: HttpResponse = await get_response(request)
             response["X-Request-Id"] = rid
+            _measure(request, response, begun)
             return response
 
         return middleware
 
     def sync_middleware(request: HttpRequest) -> HttpResponse:
-        rid = _begin(request)
+        begun, rid = time.perf_counter(), _begin(request)
         response = get_response(request)
         response["X-Request-Id"] = rid  # type: ignore[index]  # sync branch: never awaitable
+        _measure(request, response, begun)  # type: ignore[arg-type]  # as above
         return response  # type: ignore[return-value]
 
     return sync_middleware

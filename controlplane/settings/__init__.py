@@ -167,6 +167,9 @@ BANYAN_LOG_ROOTS = env.words("BANYAN_LOG_ROOTS", "")
 # Who answers PromQL: a policy names one of these, and never an address of its own.
 BANYAN_METRIC_PROVIDERS = env.addresses("BANYAN_METRIC_PROVIDERS", "")
 
+# Where a worker serves /metrics on 127.0.0.1; 0 is nowhere. Two workers of a host need two.
+BANYAN_WORKER_METRICS_PORT = env.whole("BANYAN_WORKER_METRICS_PORT", 0, low=0, high=65_535)
+
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": ["'none'"],

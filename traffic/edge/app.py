@@ -7,6 +7,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from traffic.edge import metrics
 from traffic.edge.acceptance import AcceptanceWatch
 from traffic.edge.admin import EnvoyAdmin
 from traffic.edge.apply import Applier
@@ -70,6 +71,7 @@ class Edge:
             clock=clock,
             glass=self._glass,
         )
+        self._metrics = metrics.StatusCollector(self.applier.status)
         self._report_now = asyncio.Event()
         self._offered = asyncio.Event()
         self._offer: object = None
@@ -86,6 +88,7 @@ class Edge:
             self._files.write_initial()
         async with self._control, self._admin:
             await self._collector.start()
+            stop_metrics = self._serve_metrics()
             control_socket = await serve_hold(self._config.state_dir, self._declare_hold)
             ready.touch()
             work = asyncio.create_task(self._work())
@@ -100,6 +103,16 @@ class Edge:
                 control_socket.close()
                 ready.unlink(missing_ok=True)
                 await self._collector.stop()
+                stop_metrics()
+
+    def _serve_metrics(self) -> Callable[[], None]:
+        """Serve `/metrics` if asked to; nothing of the proxy's work depends on it."""
+        port = self._config.metrics_port
+        try:
+            return metrics.serve(self._metrics, port) if port else lambda: None
+        except OSError as error:
+            log.warning("no metrics on port %s: %s", port, error)
+            return lambda: None
 
     async def _work(self) -> None:
         test = await taps_are_safe(self._config.state_dir, self._config.envoy)
@@ -119,8 +132,10 @@ class Edge:
         while True:
             try:
                 await self._poll_once()
+                metrics.POLLS.labels("ok").inc()
                 backoff.reset()
             except ControlError as error:
+                metrics.POLLS.labels("failed").inc()
                 log.warning("%s", error)
                 if isinstance(error, UnknownLineageError):
                     self.applier.refuse_unknown(str(error))
@@ -204,8 +219,11 @@ class Edge:
             self._report_now.clear()
             try:
                 await self._reporter.send(self.applier.status(), await look_at(self._admin))
+                self._metrics.reported_at = time.monotonic()
+                metrics.REPORTS.labels("ok").inc()
                 backoff.reset()
             except ControlError as error:
+                metrics.REPORTS.labels("failed").inc()
                 log.warning("%s", error)
                 self._report_now.set()
                 await asyncio.sleep(backoff.seconds())

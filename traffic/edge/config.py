@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PREFIX = "BANYAN_EDGE_"
+MAX_PORT = 65_535
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,7 @@ class EdgeConfig:
     envoy: Path
     envoy_log: Path
     ca_file: str | None = None
+    metrics_port: int = 0
 
 
 def installed_envoy() -> Path:
@@ -57,7 +59,11 @@ def parse_config(arguments: Sequence[str], environment: Mapping[str, str]) -> Ed
         default="",
     )
     setting("ca-file", "CA certificate that the control plane must present", default="")
+    setting("metrics-port", "port of /metrics on 127.0.0.1; 0 is none", default="0")
     values = parser.parse_args(arguments)
+    port = values.metrics_port
+    if not (port.isascii() and port.isdigit() and int(port[:6]) <= MAX_PORT):
+        parser.error(f"--metrics-port ({PREFIX}METRICS_PORT): expected 0 to {MAX_PORT}")
     state_dir = Path(values.state_dir).absolute()
     return EdgeConfig(
         state_dir=state_dir,
@@ -69,6 +75,7 @@ def parse_config(arguments: Sequence[str], environment: Mapping[str, str]) -> Ed
         envoy=Path(values.envoy) if values.envoy else installed_envoy(),
         envoy_log=Path(values.envoy_log or state_dir / "envoy.log"),
         ca_file=values.ca_file or None,
+        metrics_port=int(port),
     )
 
 
