@@ -3,6 +3,7 @@
 Labels are bounded: a route is a pattern of `urls.py`, a method one of HTTP's, a task one of ours.
 """
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -24,7 +25,7 @@ HTTP_SECONDS = Histogram(
 )
 TASK_SECONDS = Histogram(
     "banyan_task_seconds",
-    "time of a finished Celery task",
+    "time of an ended Celery task",
     ["task"],
     buckets=BUCKETS,
     registry=OWN,
@@ -43,12 +44,14 @@ def observe_request(method: str, route: str | None, status: int, seconds: float)
 class MeasuredRequest(CeleryRequest):
     """Counts tasks in the worker's main process, where their ends are told."""
 
-    def on_success(self, failed__retval__runtime: Any, **kwargs: Any) -> Any:
-        """Note how long the task took."""
-        failed, _, runtime = failed__retval__runtime
-        if not failed:
-            TASK_SECONDS.labels(self.name).observe(runtime)
-        return super().on_success(failed__retval__runtime, **kwargs)
+    def acknowledge(self) -> Any:
+        """Note how long the task took: ours are acknowledged when they end, late.
+
+        Celery makes `on_success` anew for each task, so that one cannot be built upon.
+        """
+        if self.time_start and not self.acknowledged:
+            TASK_SECONDS.labels(self.name).observe(max(0.0, time.time() - self.time_start))
+        return super().acknowledge()
 
     def on_failure(self, exc_info: Any, *args: Any, **kwargs: Any) -> Any:
         """Count the task that failed, whoever tells it."""

@@ -2,6 +2,7 @@
 
 import re
 import socket
+import time
 from pathlib import Path
 from types import SimpleNamespace
 from urllib.request import urlopen
@@ -79,11 +80,11 @@ def test_a_gates_verdict_age_and_the_decisions_are_told(living, client):
 
 @pytest.mark.enable_socket
 def test_a_worker_serves_how_long_tasks_took(monkeypatch):
-    monkeypatch.setattr(CeleryRequest, "on_success", lambda *args, **kwargs: None)
+    monkeypatch.setattr(CeleryRequest, "acknowledge", lambda *args: None)
     request = object.__new__(measures.MeasuredRequest)
     monkeypatch.setattr(measures.MeasuredRequest, "name", "a.task")
-    request.on_success((False, None, 0.2))
-    request.on_success((True, None, 0.2))
+    request.time_start, request.acknowledged = time.time() - 0.2, False
+    request.acknowledge()
     port = free_port()
     server = measures.serve_worker(port)
     measures.serve_worker(port)  # taken: told, not fatal
