@@ -3,8 +3,9 @@
 import os
 from typing import Any
 
+import structlog
 from celery import Celery
-from celery.signals import worker_ready
+from celery.signals import task_prerun, worker_ready
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "controlplane.settings")
 
@@ -23,3 +24,10 @@ def serve_metrics(**_: Any) -> None:
 
     if settings.BANYAN_WORKER_METRICS_PORT:
         serve_worker(settings.BANYAN_WORKER_METRICS_PORT)
+
+
+@task_prerun.connect
+def name_task(task_id: str = "", task: Any = None, **_: Any) -> None:
+    """Let every line that a task logs say which one it was."""
+    structlog.contextvars.clear_contextvars()
+    structlog.contextvars.bind_contextvars(task=getattr(task, "name", ""), task_id=task_id)

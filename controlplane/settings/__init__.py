@@ -317,4 +317,7 @@ CELERY_BEAT_SCHEDULE = {
     },
 }
 
-LOGGING = logging_config(level=env.text("BANYAN_LOG_LEVEL", "INFO"))
+LOGGING = logging_config(
+    level=env.one_of("BANYAN_LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")),
+    form="text" if env.one_of("BANYAN_LOG_FORMAT", "json", ("json", "text")) == "text" else "json",
+)

@@ -53,3 +53,11 @@ def addresses(variable: str, default: str) -> dict[str, str]:
             raise fail(variable, f"expected name=http://host:port, got {item[:60]!r}")
         found[name] = url.rstrip("/")
     return found
+
+
+def one_of(variable: str, default: str, known: tuple[str, ...]) -> str:
+    """Read one of the known words."""
+    found = text(variable, default)
+    if found not in known:
+        raise fail(variable, f"expected one of {', '.join(known)}, got {found[:40]!r}")
+    return found

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+import structlog
 from django.db import OperationalError, connection, transaction
 
 from audit import services as ledger
@@ -24,6 +25,9 @@ from rollout.policy import Policy
 from rollout.services.inputs import inputs_body, keep_inputs
 from rollout.services.states import builds_body, policy_body, state_of
 from traffic import services as traffic
+
+log = structlog.get_logger(__name__)
+
 
 MAX_REASON = 2000
 ENDED_PHASES = frozenset({Phase.DECOMMISSIONED, Phase.ABANDONED})
@@ -146,7 +150,23 @@ def settle(
             opened_at=ask.now,
             **grounds.review,
         )
+    transaction.on_commit(lambda: _tell(decision, made), robust=True)
     return decision
+
+
+def _tell(decision: Decision, made: Move) -> None:
+    """Log the decision by its ids, once it is one."""
+    log.info(
+        "decision",
+        decision_id=decision.pk,
+        entry=decision.entry_id,
+        request_id=decision.request_id,
+        migration=decision.migration.slug,
+        action=decision.action,
+        to=made.to.key,
+        actor=decision.actor,
+        actor_kind=decision.actor_kind,
+    )
 
 
 def _swap(  # the row's new values

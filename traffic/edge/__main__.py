@@ -1,7 +1,6 @@
 """`python -m traffic.edge`: the small program beside each Envoy. `... hold` is break-glass."""
 
 import asyncio
-import logging
 import signal
 import sys
 import uuid
@@ -33,10 +32,10 @@ def main(arguments: list[str]) -> int:
         return hold.main(arguments[1:])
     import uvloop
 
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    # httpx logs every request at INFO; the admin socket is asked a hundred times a second.
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    from traffic.edge.logs import set_up
+
     config = parse_config(arguments, environment())
+    set_up(config.proxy_id, level=config.log_level, form=config.log_format)
     config.state_dir.mkdir(parents=True, exist_ok=True, mode=0o750)
     uvloop.run(run(config))
     return 0

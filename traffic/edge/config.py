@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from traffic.edge.logs import FORMATS, LEVELS
+
 PREFIX = "BANYAN_EDGE_"
 MAX_PORT = 65_535
 
@@ -24,6 +26,8 @@ class EdgeConfig:
     envoy_log: Path
     ca_file: str | None = None
     metrics_port: int = 0
+    log_level: str = "INFO"
+    log_format: str = "json"
 
 
 def installed_envoy() -> Path:
@@ -60,7 +64,15 @@ def parse_config(arguments: Sequence[str], environment: Mapping[str, str]) -> Ed
     )
     setting("ca-file", "CA certificate that the control plane must present", default="")
     setting("metrics-port", "port of /metrics on 127.0.0.1; 0 is none", default="0")
+    setting("log-level", f"one of {', '.join(LEVELS)}", default="INFO")
+    setting("log-format", f"one of {', '.join(FORMATS)}", default="json")
     values = parser.parse_args(arguments)
+    for name, value, known in (
+        ("LOG_LEVEL", values.log_level, LEVELS),
+        ("LOG_FORMAT", values.log_format, FORMATS),
+    ):
+        if value not in known:
+            parser.error(f"{PREFIX}{name}: expected one of {', '.join(known)}")
     port = values.metrics_port
     if not (port.isascii() and port.isdigit() and int(port[:6]) <= MAX_PORT):
         parser.error(f"--metrics-port ({PREFIX}METRICS_PORT): expected 0 to {MAX_PORT}")
@@ -76,6 +88,8 @@ def parse_config(arguments: Sequence[str], environment: Mapping[str, str]) -> Ed
         envoy_log=Path(values.envoy_log or state_dir / "envoy.log"),
         ca_file=values.ca_file or None,
         metrics_port=int(port),
+        log_level=values.log_level,
+        log_format=values.log_format,
     )
 
 
