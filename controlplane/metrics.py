@@ -44,7 +44,7 @@ class BanyanCollector(Collector):
             "age of the gate's newest evaluation",
             labels=["migration", "gate"],
         )
-        newest = GateEvaluation.objects.filter(latest=True, route="")
+        newest = GateEvaluation.objects.filter(latest=True, route="", migration__phase__in=LIVE)
         for row in newest.select_related("migration"):
             verdicts.add_metric([row.migration.slug, row.gate, row.verdict], 1)
             ages.add_metric([row.migration.slug, row.gate], (now - row.at).total_seconds())
