@@ -7,5 +7,5 @@ SKIPPED: dict[str, str] = {
     "clock_jumps": "needs libfaketime; a clock is an argument in the tests of gates",
     "disk_full_by_mount": "needs a small file system; file sizes are limited instead",
     "network_isolated": "needs network namespaces; a false channel is drilled instead",
-    "metrics_poisoned": "no outside metrics are read; bad inputs of gates have tests of their own",
+    "metrics_poisoned": "no stack has a provider; tests of metric gates have a misbehaving one",
 }
