@@ -89,5 +89,7 @@ def logging_config(*, level: str, form: Literal["json", "text"] = "json") -> dic
             "axes": {"level": "WARNING"},
             # The server's own words become lines like all others.
             "uvicorn": {"handlers": [], "propagate": True},
+            # Named, or logging would let it speak although the server was told not to.
+            "uvicorn.access": {"level": "WARNING"},
         },
     }

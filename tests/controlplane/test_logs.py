@@ -113,3 +113,8 @@ def test_a_decision_is_told_with_its_ids(django_capture_on_commit_callbacks, mon
     (line,) = told
     assert line["decision_id"] == decision.pk
     assert (line["request_id"], line["entry"]) == ("req-7", decision.entry_id)
+
+
+def test_the_servers_access_lines_stay_off_when_it_was_told_so():
+    loggers = logging_config(level="INFO")["loggers"]
+    assert loggers["uvicorn.access"]["level"] == "WARNING"
